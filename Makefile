@@ -1,0 +1,91 @@
+# mcp-pingone: everything a developer does starts here. Bare `make` prints this help.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+# An installed uv is used as it is; without one, the environment brings its own (hash-pinned).
+UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/$(BIN)/uv)
+PYTHON ?= $(or $(UV_PYTHON),python3)
+MEMBERS := libs/service-kit services/auth services/mcp services/todo-api dev/pingone-simulator
+MEMBER_PROJECTS := $(MEMBERS:%=%/pyproject.toml)
+SOURCES := services libs dev tests
+STATE := .local-state
+PYTEST_ARGS ?=
+
+##@ Run
+
+demo: $(VENV)/.installed ## The whole story on this machine: sign in, get a handle, call every tool, exit
+	$(BIN)/python -m local_stack demo
+
+dev: $(VENV)/.installed ## Start the simulator and the three services, and keep them running (Ctrl-C stops all)
+	$(BIN)/python -m local_stack up
+
+migrate: $(VENV)/.installed ## Bring the databases named by AUTH_DATABASE_URL and TODO_DATABASE_URL to the newest schema
+	$(BIN)/python -m auth_server migrate
+	$(BIN)/python -m todo_api migrate
+
+clean: ## Remove the embedded state: databases, generated keys, logs
+	rm -rf $(STATE)
+
+##@ Check
+
+test: $(VENV)/.installed ## All tests, on SQLite and on a PostgreSQL that the tests bring themselves
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: format-check lint types imports ## Every static gate
+
+format: $(VENV)/.installed ## Rewrite the code in the house format
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix-only --quiet $(SOURCES)
+
+format-check: $(VENV)/.installed
+	$(BIN)/ruff format --check $(SOURCES)
+
+lint: $(VENV)/.installed ## ruff
+	$(BIN)/ruff check $(SOURCES)
+
+types: $(VENV)/.installed ## mypy, strict
+	$(BIN)/mypy $(SOURCES)
+
+imports: $(VENV)/.installed ## import-linter: imports point downwards, see ARCHITECTURE.md
+	PYTHONPATH= $(BIN)/lint-imports
+
+##@ Maintain
+
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-package mcp-pingone-service-kit --custom-compile-command "make lock" $(LOCK_ARGS)
+
+lock: $(VENV)/bin/python ## Recompile requirements/*.txt (LOCK_ARGS="--upgrade" takes newer releases)
+	$(COMPILE) requirements/uv.in -o requirements/uv.txt
+	$(COMPILE) requirements/build.in -o requirements/build.txt
+	$(COMPILE) requirements/development.in $(MEMBER_PROJECTS) -o requirements/development.txt
+	$(COMPILE) services/auth/pyproject.toml libs/service-kit/pyproject.toml -c requirements/development.txt -o requirements/auth.txt
+	$(COMPILE) services/mcp/pyproject.toml libs/service-kit/pyproject.toml -c requirements/development.txt -o requirements/mcp.txt
+	$(COMPILE) services/todo-api/pyproject.toml libs/service-kit/pyproject.toml -c requirements/development.txt -o requirements/todo-api.txt
+	$(COMPILE) dev/pingone-simulator/pyproject.toml libs/service-kit/pyproject.toml -c requirements/development.txt -o requirements/pingone-simulator.txt
+
+distclean: clean ## Also remove the Python environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+help: ## Print this help
+	@awk 'BEGIN {FS = ":.*## "; print "mcp-pingone\n\nUsage: make <target>"} \
+		/^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# The environment: created once, installed again whenever a lock or a member's metadata changes.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "mcp-pingone needs Python 3.11 or newer; point PYTHON at one: make PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@test -x "$(UV)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+
+$(VENV)/.installed: $(VENV)/bin/python requirements/development.txt $(MEMBER_PROJECTS)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/development.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS:%=-e ./%)
+	@echo "$(CURDIR)/dev" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/mcp_pingone_local_stack.pth"
+	@touch $@
+
+.PHONY: demo dev migrate clean test check format format-check lint types imports lock distclean help
