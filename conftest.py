@@ -1,0 +1,3 @@
+"""Loads what every test folder shares."""
+
+pytest_plugins = ["database_servers"]
