@@ -1,0 +1,115 @@
+"""Parses the metadata of a registration request (RFC 7591 2) strictly, and ignores what it must."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from auth_server.domain.clients import ClientMetadata, GrantType, TokenEndpointAuthMethod
+from auth_server.domain.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidScope
+from auth_server.domain.redirect_uris import check_registrable
+from auth_server.domain.scopes import parse_scope
+
+_MAX_REDIRECT_URIS: Final = 20
+_MAX_TEXT: Final = 200
+_MAX_URI: Final = 2000
+
+
+def parse_client_metadata(
+    document: Mapping[str, Any], private_use_schemes: frozenset[str]
+) -> ClientMetadata:
+    """Return the metadata that this server registers; raise the error of RFC 7591 3.2.2."""
+    return ClientMetadata(
+        redirect_uris=_redirect_uris(document, private_use_schemes),
+        client_name=_text(document, "client_name") or "",
+        client_uri=_client_uri(document),
+        token_endpoint_auth_method=_auth_method(document),
+        grant_types=_grant_types(document),
+        application_type=_application_type(document),
+        scope=_scope(document),
+    )
+
+
+def _redirect_uris(
+    document: Mapping[str, Any], private_use_schemes: frozenset[str]
+) -> tuple[str, ...]:
+    values = document.get("redirect_uris")
+    if not isinstance(values, list) or not 1 <= len(values) <= _MAX_REDIRECT_URIS:
+        raise InvalidRedirectUri(f"redirect_uris must list 1 to {_MAX_REDIRECT_URIS} URIs")
+    for value in values:
+        if not isinstance(value, str):
+            raise InvalidRedirectUri("redirect_uris must be a list of strings")
+        check_registrable(value, private_use_schemes)
+    return tuple(dict.fromkeys(values))
+
+
+def _auth_method(document: Mapping[str, Any]) -> TokenEndpointAuthMethod:
+    # RFC 7591 2: client_secret_basic is what an omitted method means.
+    value = document.get("token_endpoint_auth_method", "client_secret_basic")
+    try:
+        return TokenEndpointAuthMethod(value)
+    except ValueError:
+        methods = ", ".join(TokenEndpointAuthMethod)
+        raise InvalidClientMetadata(
+            f"token_endpoint_auth_method must be one of {methods}"
+        ) from None
+
+
+def _grant_types(document: Mapping[str, Any]) -> frozenset[GrantType]:
+    values = document.get("grant_types", ["authorization_code"])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise InvalidClientMetadata("grant_types must be a list of strings")
+    known = frozenset(GrantType(value) for value in values if value in set(GrantType))
+    # Real clients list grants that only some servers have: those are not registered, which the
+    # response says (RFC 7591 2), but they are no reason to refuse.
+    if GrantType.AUTHORIZATION_CODE not in known:
+        raise InvalidClientMetadata("grant_types must include authorization_code")
+    response_types = document.get("response_types", ["code"])
+    if not isinstance(response_types, list) or "code" not in response_types:
+        raise InvalidClientMetadata("response_types must include code")
+    return known
+
+
+def _application_type(document: Mapping[str, Any]) -> str:
+    value = document.get("application_type", "web")
+    if value not in {"native", "web"}:
+        raise InvalidClientMetadata("application_type must be native or web")
+    return str(value)
+
+
+def _scope(document: Mapping[str, Any]) -> str | None:
+    value = document.get("scope")
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise InvalidClientMetadata("scope must be a string")
+    try:
+        parse_scope(value)
+    except InvalidScope as error:
+        raise InvalidClientMetadata(error.description) from None
+    return value
+
+
+def _client_uri(document: Mapping[str, Any]) -> str | None:
+    value = _text(document, "client_uri", _MAX_URI)
+    if not value:
+        return None
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise InvalidClientMetadata("client_uri must be a URL") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InvalidClientMetadata("client_uri must be an http(s) URL")
+    return value
+
+
+def _text(document: Mapping[str, Any], member: str, longest: int = _MAX_TEXT) -> str | None:
+    value = document.get(member)
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > longest or "\x00" in value:
+        raise InvalidClientMetadata(f"{member} must be a string of at most {longest} characters")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidClientMetadata(f"{member} must be valid Unicode") from None
+    return value

@@ -1,0 +1,29 @@
+"""Scopes: sets of case-sensitive names (RFC 6749 3.3)."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from auth_server.domain.errors import InvalidScope
+
+Scopes = frozenset[str]
+
+# Asks for a refresh handle. It names no permission at a resource, so it is never shown as one.
+OFFLINE_ACCESS: Final = "offline_access"
+
+_MAX_LENGTH: Final = 2000
+_SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")
+
+
+def parse_scope(value: str) -> Scopes:
+    """Parse a space-separated scope; raise InvalidScope if it is not one (RFC 6749 3.3)."""
+    if len(value) > _MAX_LENGTH or _SCOPE.fullmatch(value) is None:
+        raise InvalidScope(
+            "the scope is malformed; it is a list of names separated by single spaces"
+        )
+    return frozenset(value.split(" "))
+
+
+def format_scope(scopes: Iterable[str]) -> str:
+    """The wire form, in a stable order."""
+    return " ".join(sorted(scopes))
