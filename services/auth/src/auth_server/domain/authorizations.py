@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from auth_server.domain.consent import ConsentKey
+from auth_server.domain.errors import OAuthError
 from auth_server.domain.grants import Subject
 from auth_server.domain.handles import Digest
 from auth_server.domain.scopes import Scopes
@@ -78,3 +79,12 @@ class PendingAuthorization:
             redirect_uri=self.request.redirect_uri,
             resource=self.request.resource,
         )
+
+
+class AuthorizationFailed(Exception):
+    """A refusal that the client must hear at its redirect URI (RFC 6749 4.1.2.1)."""
+
+    def __init__(self, request: AuthorizationRequest, error: OAuthError) -> None:
+        super().__init__(str(error))
+        self.request = request
+        self.error = error

@@ -12,6 +12,7 @@ class RevocationReason(StrEnum):
 
     CLIENT = "revoked_by_client"
     CODE_REPLAY = "code_replay"
+    CODE_MISMATCH = "code_mismatch"
     REFRESH_REUSE = "refresh_reuse"
     UPSTREAM_DEAD = "upstream_dead"
 

@@ -23,7 +23,7 @@ class ProtectedResource:
     introspection_client_secret_digest: Digest
 
 
-class Resources:
+class ProtectedResources:
     """All resources of this deployment; never empty."""
 
     def __init__(self, resources: Sequence[ProtectedResource]) -> None:

@@ -1,0 +1,17 @@
+"""${message}.
+
+Revises ${down_revision or "nothing"}.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+${imports if imports else ""}
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = ${repr(branch_labels)}
+depends_on = ${repr(depends_on)}
+
+
+# Forward only, and only what the version before can live with: during a rolling update both run.
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}

@@ -1,0 +1,125 @@
+"""The public application: OAuth endpoints, PingOne's callback and the pages."""
+
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp
+
+from auth_server.app.resources import Resources
+from auth_server.endpoints.authorize import Authorize
+from auth_server.endpoints.browser import BrowserCookie
+from auth_server.endpoints.callback import Callback
+from auth_server.endpoints.client_authentication import AuthenticateClient
+from auth_server.endpoints.consent import Consent
+from auth_server.endpoints.consent_form import ConsentForm
+from auth_server.endpoints.cross_origin import CrossOrigin
+from auth_server.endpoints.failures import install_failure_handlers
+from auth_server.endpoints.metadata import authorization_server_metadata, metadata_routes
+from auth_server.endpoints.register import register_routes
+from auth_server.endpoints.responses import ClientRedirect
+from auth_server.endpoints.revoke import revoke_routes
+from auth_server.endpoints.token import token_routes
+from auth_server.flows.decide_consent import DecideConsent
+from auth_server.flows.exchange_code import ExchangeCode
+from auth_server.flows.finish_login import FinishLogin
+from auth_server.flows.go_to_pingone import GoToPingOne
+from auth_server.flows.issue_code import IssueCode
+from auth_server.flows.issue_handles import IssueHandles
+from auth_server.flows.refresh_handles import RefreshHandles
+from auth_server.flows.register_client import RegisterClient
+from auth_server.flows.revoke_handle import RevokeHandle
+from auth_server.flows.start_authorization import StartAuthorization
+from auth_server.pages.rendering import Pages
+from auth_server.pages.static_files import STATIC_PATH, static_files
+from service_kit.logging import RequestLog
+from service_kit.metrics import RequestMetrics
+
+
+def create_public_app(resources: Resources) -> ASGIApp:
+    """The application behind the ingress: OAuth endpoints, callback and pages."""
+    api = create_public_api(resources)
+    app = RequestMetrics(CrossOrigin(api), registry=resources.registry)
+    return RequestLog(app)
+
+
+def create_public_api(resources: Resources) -> FastAPI:
+    """The routes of the public application, without the middleware around them."""
+    settings = resources.settings
+    api = FastAPI(title="mcp-pingone auth", docs_url=None, redoc_url=None, openapi_url=None)
+    pages = Pages()
+    install_failure_handlers(api, pages)
+    authenticate = AuthenticateClient(resources.resolve_client)
+    for router in [
+        *_page_routes(resources, pages),
+        token_routes(authenticate, _exchange_code(resources), _refresh_handles(resources)),
+        register_routes(_register_client(resources)),
+        revoke_routes(authenticate, RevokeHandle(resources.database, resources.revoke_grant)),
+    ]:
+        api.include_router(router)
+    document = authorization_server_metadata(
+        settings.auth_public_url, resources.protected.scopes, api.routes
+    )
+    api.include_router(metadata_routes(document))
+    api.mount(STATIC_PATH, static_files())
+    return api
+
+
+def _page_routes(resources: Resources, pages: Pages) -> list[APIRouter]:
+    settings = resources.settings
+    cookie = BrowserCookie(settings.is_development)
+    consent_form = ConsentForm(
+        issuer=settings.auth_public_url,
+        cookie_keys=settings.cookie_keys,
+        lifetime=resources.lifetimes.authorization,
+        cookie=cookie,
+        pages=pages,
+    )
+    client_redirect = ClientRedirect(settings.auth_public_url)
+    database, lifetimes, now = resources.database, resources.lifetimes, resources.now
+    go_to_pingone = GoToPingOne(resources.pingone, resources.protected)
+    issue_code = IssueCode(lifetimes, now)
+    return [
+        Authorize(
+            resources.resolve_client,
+            StartAuthorization(database, go_to_pingone, lifetimes, now),
+            resources.protected,
+            cookie,
+            consent_form,
+            client_redirect,
+        ).routes(),
+        Consent(
+            DecideConsent(
+                database, go_to_pingone, issue_code, resources.revoke_upstream, lifetimes, now
+            ),
+            consent_form,
+            client_redirect,
+        ).routes(),
+        Callback(
+            FinishLogin(
+                database, resources.pingone, resources.protected, issue_code, lifetimes, now
+            ),
+            resources.resolve_client,
+            cookie,
+            consent_form,
+            client_redirect,
+        ).routes(),
+    ]
+
+
+def _exchange_code(resources: Resources) -> ExchangeCode:
+    issue = IssueHandles(resources.lifetimes, resources.now)
+    return ExchangeCode(resources.database, issue, resources.revoke_grant, resources.now)
+
+
+def _refresh_handles(resources: Resources) -> RefreshHandles:
+    issue = IssueHandles(resources.lifetimes, resources.now)
+    return RefreshHandles(resources.database, issue, resources.revoke_grant, resources.now)
+
+
+def _register_client(resources: Resources) -> RegisterClient:
+    settings = resources.settings
+    return RegisterClient(
+        resources.database,
+        resources.lifetimes,
+        frozenset(settings.auth_private_use_schemes.split()),
+        settings.auth_client_ceiling,
+        resources.now,
+    )

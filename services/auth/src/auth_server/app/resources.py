@@ -1,0 +1,171 @@
+"""What a process shares: opened once from the settings, closed last."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import httpx2
+from prometheus_client import CollectorRegistry
+
+from auth_server.domain.clients import Client, ClientOrigin
+from auth_server.domain.handles import digest
+from auth_server.domain.lifetimes import Lifetimes
+from auth_server.domain.registration import parse_client_metadata
+from auth_server.domain.resources import ProtectedResource, ProtectedResources
+from auth_server.domain.scopes import parse_scope
+from auth_server.flows.resolve_client import ResolveClient
+from auth_server.flows.revoke_grant import RevokeGrant
+from auth_server.flows.revoke_upstream import RevokeUpstream
+from auth_server.settings import AuthSettings
+from auth_server.storage.database import Database
+from auth_server.storage.encryption import Encryption, KeyRing
+from auth_server.storage.schema import check_schema
+from auth_server.upstream.discovery import Discovery
+from auth_server.upstream.pingone import PingOne, PingOneClient
+from auth_server.upstream.tokens import TokenVerifier
+from service_kit.background import BackgroundTasks
+from service_kit.http_client import AiohttpJsonFetcher, JsonFetcher, create_session
+from service_kit.jwks_cache import JwksCache
+
+DRAIN_SECONDS: Final = 15.0
+
+Now = Callable[[], datetime]
+Monotonic = Callable[[], float]
+
+
+def utc_now() -> datetime:
+    """The clock of production."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the two applications of a process share; opened once, closed last."""
+
+    settings: AuthSettings
+    now: Now
+    database: Database
+    pingone: PingOne
+    protected: ProtectedResources
+    configured_clients: dict[str, Client]
+    background: BackgroundTasks
+    lifetimes: Lifetimes
+    registry: CollectorRegistry
+
+    @property
+    def revoke_upstream(self) -> RevokeUpstream:
+        """Revocation at PingOne, in the background."""
+        return RevokeUpstream(self.pingone, self.background)
+
+    @property
+    def revoke_grant(self) -> RevokeGrant:
+        """The one way a grant ends."""
+        return RevokeGrant(self.database, self.revoke_upstream, self.now)
+
+    @property
+    def resolve_client(self) -> ResolveClient:
+        """Client look-up."""
+        return ResolveClient(self.configured_clients, self.database, self.now)
+
+
+@asynccontextmanager
+async def open_resources(
+    settings: AuthSettings,
+    *,
+    now: Now = utc_now,
+    monotonic: Monotonic = time.monotonic,
+    fetch: JsonFetcher | None = None,
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> AsyncIterator[Resources]:
+    """Open the database and the connections to PingOne; tests inject clock and network."""
+    ring = KeyRing.parse(settings.auth_encryption_keys.get_secret_value())
+    database = Database(settings.auth_database_url, Encryption(ring))
+    session = create_session(total_timeout_seconds=settings.pingone_timeout_seconds)
+    transport = transport or httpx2.AsyncHTTPTransport(retries=0)
+    background = BackgroundTasks()
+    try:
+        await check_schema(database)
+        yield Resources(
+            settings=settings,
+            now=now,
+            database=database,
+            pingone=_pingone(
+                settings, now, monotonic, fetch or AiohttpJsonFetcher(session), transport
+            ),
+            protected=_protected_resources(settings),
+            configured_clients=_configured_clients(settings, now()),
+            background=background,
+            lifetimes=_lifetimes(settings),
+            registry=CollectorRegistry(),
+        )
+    finally:
+        await background.drain(DRAIN_SECONDS)
+        await transport.aclose()
+        await session.close()
+        await database.close()
+
+
+def _pingone(
+    settings: AuthSettings,
+    now: Now,
+    monotonic: Monotonic,
+    fetch: JsonFetcher,
+    transport: httpx2.AsyncBaseTransport,
+) -> PingOne:
+    discovery = Discovery(settings.pingone_issuer, fetch, monotonic, settings.endpoint_overrides)
+    jwks = JwksCache(fetch, discovery.jwks_uri, monotonic)
+    client = PingOneClient(
+        client_id=settings.mcp_server_client_id,
+        client_secret=settings.mcp_server_client_secret.get_secret_value(),
+        redirect_uri=f"{settings.auth_public_url}/callback",
+        scopes=parse_scope(settings.pingone_scopes),
+        timeout_seconds=settings.pingone_timeout_seconds,
+    )
+    verifier = TokenVerifier(settings.pingone_issuer, client.client_id, jwks, now)
+    return PingOne(client, discovery, verifier, transport, now)
+
+
+def _protected_resources(settings: AuthSettings) -> ProtectedResources:
+    return ProtectedResources(
+        [
+            ProtectedResource(
+                identifier=settings.mcp_resource,
+                scopes=parse_scope(settings.mcp_scopes),
+                upstream_audience=settings.api_identifier,
+                introspection_client_id=settings.introspection_client_id,
+                introspection_client_secret_digest=digest(
+                    settings.introspection_client_secret.get_secret_value()
+                ),
+            )
+        ]
+    )
+
+
+def _configured_clients(settings: AuthSettings, now: datetime) -> dict[str, Client]:
+    schemes = frozenset(settings.auth_private_use_schemes.split())
+    clients: dict[str, Client] = {}
+    for item in settings.clients:
+        client_secret = item.get("client_secret")
+        method = "none" if client_secret is None else "client_secret_basic"
+        metadata = parse_client_metadata({"token_endpoint_auth_method": method, **item}, schemes)
+        clients[item["client_id"]] = Client(
+            client_id=item["client_id"],
+            metadata=metadata,
+            origin=ClientOrigin.CONFIGURED,
+            issued_at=now,
+            secret_digest=None if client_secret is None else digest(client_secret),
+        )
+    return clients
+
+
+def _lifetimes(settings: AuthSettings) -> Lifetimes:
+    return Lifetimes(
+        code=timedelta(seconds=settings.auth_code_seconds),
+        access_handle=timedelta(seconds=settings.auth_access_handle_seconds),
+        refresh_handle=timedelta(days=settings.auth_refresh_handle_days),
+        grant=timedelta(days=settings.auth_grant_days),
+        consent=timedelta(days=settings.auth_consent_days),
+    )

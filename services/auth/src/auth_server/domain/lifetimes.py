@@ -1,0 +1,20 @@
+"""How long things live. All are settings; the defaults are the design's."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """Each field is a span of time; `refresh_handle` slides, `grant` is absolute."""
+
+    authorization: timedelta = timedelta(minutes=10)
+    code: timedelta = timedelta(seconds=60)
+    access_handle: timedelta = timedelta(hours=1)
+    refresh_handle: timedelta = timedelta(days=30)
+    grant: timedelta = timedelta(days=180)
+    consent: timedelta = timedelta(days=30)
+    unused_client: timedelta = timedelta(hours=1)
+    used_client: timedelta = timedelta(days=180)
+    # A redeemed code is remembered this long, so that a replay is recognised as one.
+    redeemed_code: timedelta = timedelta(days=1)

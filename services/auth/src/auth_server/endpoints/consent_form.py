@@ -1,0 +1,128 @@
+"""The consent form: shown with a token that only this browser can send back, read only with it."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from fastapi.responses import Response
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from auth_server.domain.authorizations import PendingAuthorization
+from auth_server.domain.clients import Client
+from auth_server.domain.errors import CannotRedirect
+from auth_server.domain.handles import Digest
+from auth_server.domain.redirect_uris import LOOPBACK_HOSTS
+from auth_server.endpoints.browser import BrowserCookie
+from auth_server.endpoints.parameters import Parameters
+from auth_server.pages.consent import (
+    SCOPE_DESCRIPTIONS,
+    AccountView,
+    ConsentView,
+    describe_scopes,
+)
+from auth_server.pages.rendering import Pages
+
+ACTION: Final = "/consent"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A decision that this browser really sent from our page."""
+
+    authorization_id: str
+    browser_digest: Digest
+    is_allowed: bool
+
+
+class ConsentForm:
+    """Signs what it shows and checks what comes back.
+
+    `cookie_keys` is ordered as configured: the first signs, all verify.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        cookie_keys: Sequence[str],
+        lifetime: timedelta,
+        cookie: BrowserCookie,
+        pages: Pages,
+    ) -> None:
+        # itsdangerous signs with the last key of its list.
+        self._signer = URLSafeTimedSerializer(list(reversed(cookie_keys)), salt="consent-form")
+        self._issuer = issuer
+        self._max_age_seconds = int(lifetime.total_seconds())
+        self._cookie = cookie
+        self._pages = pages
+
+    def show(self, pending: PendingAuthorization, client: Client) -> Response:
+        """The page that asks for this authorization; with the account, if it is the second one."""
+        request, metadata = pending.request, client.metadata
+        target = urlsplit(request.redirect_uri)
+        subject = None if pending.account is None else pending.account.subject
+        return self._pages.consent(
+            ConsentView(
+                client_name=metadata.client_name,
+                client_id=client.client_id,
+                client_uri_host=urlsplit(metadata.client_uri or "").hostname,
+                redirect_host=target.hostname or "",
+                redirect_is_loopback=target.hostname in LOOPBACK_HOSTS,
+                redirect_scheme=target.scheme,
+                scopes=describe_scopes(request.scopes, SCOPE_DESCRIPTIONS),
+                resource=request.resource,
+                account=None if subject is None else AccountView(subject.username, None),
+                form_action=ACTION,
+                csrf_token=self._signer.dumps([pending.id, _text(pending.browser_digest)]),
+                authorization_id=pending.id,
+            )
+        )
+
+    def read(self, request: Request, form: Parameters) -> Submission:
+        """Return the decision; raise CannotRedirect unless this browser sent it from our page."""
+        browser = self._cookie.read(request)
+        authorization_id = form.optional("authorization_id")
+        decision = form.optional("decision")
+        if (
+            browser is None
+            or authorization_id is None
+            or not self._is_same_origin(request)
+            or not self._is_ours(form, [authorization_id, _text(browser.digest)])
+        ):
+            raise _not_from_our_page("the form has no valid token for this browser")
+        if decision not in {"allow", "deny"}:
+            raise _not_from_our_page("the form has no decision")
+        return Submission(authorization_id, browser.digest, decision == "allow")
+
+    def _is_ours(self, form: Parameters, expected: list[str]) -> bool:
+        try:
+            signed = self._signer.loads(
+                form.optional("csrf_token") or "", max_age=self._max_age_seconds
+            )
+        except BadData:
+            return False
+        return bool(signed == expected)
+
+    def _is_same_origin(self, request: Request) -> bool:
+        # Browsers that send these headers cannot be made to lie in them by another site.
+        fetch_site = request.headers.get("sec-fetch-site", "same-origin")
+        origin = request.headers.get("origin", self._issuer)
+        return fetch_site == "same-origin" and origin == self._issuer
+
+
+def _text(digest: Digest) -> str:
+    return base64.urlsafe_b64encode(digest).decode("ascii")
+
+
+def _not_from_our_page(detail: str) -> CannotRedirect:
+    return CannotRedirect(
+        "This decision could not be accepted",
+        "It did not come from the page that we showed to this browser, or the page was too old."
+        " Cookies must be allowed for this site.",
+        "Go back to your application and connect again.",
+        detail=detail,
+    )

@@ -1,0 +1,73 @@
+"""Turns whatever an endpoint raises into an answer: a page for people, JSON for clients."""
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from auth_server.domain.errors import (
+    CannotRedirect,
+    OAuthError,
+    ServerError,
+    TemporarilyUnavailable,
+)
+from auth_server.endpoints.responses import RETRY_AFTER_SECONDS, oauth_error_response
+from auth_server.pages.problem import ProblemView
+from auth_server.pages.rendering import Pages
+from auth_server.storage.database import StorageUnavailable
+from service_kit.errors import install_problem_handlers
+
+# A person looks at what these answer.
+_PAGE_PATHS = frozenset({"/authorize", "/consent", "/callback"})
+
+_log = structlog.get_logger(__name__)
+
+
+def install_failure_handlers(app: FastAPI, pages: Pages) -> None:
+    """Every error has a form; none shows a stack trace, a secret or an input."""
+    install_problem_handlers(app)
+
+    async def cannot_redirect(request: Request, error: Exception) -> Response:
+        if not isinstance(error, CannotRedirect):
+            raise error
+        _log.info("page.refused", path=request.url.path, detail=error.detail or error.title)
+        view = ProblemView(error.title, error.explanation, error.what_to_do, _reference())
+        return pages.problem(view, error.status)
+
+    async def oauth_error(request: Request, error: Exception) -> Response:
+        if not isinstance(error, OAuthError):
+            raise error
+        if request.url.path in _PAGE_PATHS:
+            return await cannot_redirect(request, _as_page(error))
+        return oauth_error_response(error, request)
+
+    async def storage_unavailable(request: Request, error: Exception) -> Response:
+        _log.error("storage.unavailable", reason=str(error))
+        response = await oauth_error(
+            request, TemporarilyUnavailable("the service is unavailable for now; try again later")
+        )
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        _log.error("request.failed", path=request.url.path, exc_info=error)
+        return await oauth_error(request, ServerError("something went wrong here"))
+
+    app.add_exception_handler(CannotRedirect, cannot_redirect)
+    app.add_exception_handler(OAuthError, oauth_error)
+    app.add_exception_handler(StorageUnavailable, storage_unavailable)
+    app.add_exception_handler(Exception, unexpected)
+
+
+def _as_page(error: OAuthError) -> CannotRedirect:
+    return CannotRedirect(
+        "This did not work",
+        f"We could not go on: {error.description}.",
+        "Wait a moment, then go back to your application and connect again.",
+        detail=str(error),
+        status=error.status,
+    )
+
+
+def _reference() -> str:
+    """The request's id, which finds its log lines."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", "none"))

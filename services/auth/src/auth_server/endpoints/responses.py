@@ -1,0 +1,72 @@
+"""The one renderer of OAuth errors, and the redirect back to a client."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import structlog
+from fastapi import Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+
+from auth_server.domain.errors import InvalidClient, OAuthError, TemporarilyUnavailable
+from auth_server.flows.issue_code import CodeIssued
+
+_log = structlog.get_logger(__name__)
+
+# RFC 6749 5.1: whatever a token endpoint says is for one reader, once.
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+RETRY_AFTER_SECONDS = 5
+
+
+def oauth_error_response(error: OAuthError, request: Request) -> Response:
+    """Render an error as JSON (RFC 6749 5.2), with its detail in the log only."""
+    _log.info(
+        "oauth.refused",
+        path=request.url.path,
+        error=error.error,
+        description=error.description,
+        detail=error.detail or None,
+    )
+    headers = dict(NO_STORE)
+    if isinstance(error, InvalidClient):
+        # RFC 6749 5.2 demands the challenge when the header was used; it does no harm otherwise.
+        headers["WWW-Authenticate"] = 'Basic realm="mcp-pingone", charset="UTF-8"'
+    if isinstance(error, TemporarilyUnavailable):
+        headers["Retry-After"] = str(error.retry_after_seconds or RETRY_AFTER_SECONDS)
+    return JSONResponse(
+        {"error": error.error, "error_description": error.description},
+        status_code=error.status,
+        headers=headers,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRedirect:
+    """Answers authorization requests at their redirect URI, with `state` and `iss` (RFC 9207)."""
+
+    issuer: str
+
+    def with_code(self, issued: CodeIssued) -> Response:
+        """The success response (RFC 6749 4.1.2)."""
+        request = issued.request
+        return self._answer(request.redirect_uri, request.state, {"code": issued.code})
+
+    def with_error(self, redirect_uri: str, state: str | None, error: OAuthError) -> Response:
+        """The error response (RFC 6749 4.1.2.1)."""
+        _log.info("authorization.refused", error=error.error, detail=str(error))
+        return self._answer(
+            redirect_uri, state, {"error": error.error, "error_description": error.description}
+        )
+
+    def _answer(self, redirect_uri: str, state: str | None, answer: dict[str, str]) -> Response:
+        with_state = answer if state is None else {**answer, "state": state}
+        query = urlencode({**with_state, "iss": self.issuer})
+        # RFC 6749 3.1.2: a query that the URI has is kept.
+        separator = "&" if "?" in redirect_uri else "?"
+        return redirect(f"{redirect_uri}{separator}{query}")
+
+
+def redirect(url: str) -> Response:
+    """303: the browser must follow with GET, and must not repeat a posted form (RFC 9700 4.12)."""
+    return RedirectResponse(
+        url, status_code=303, headers={**NO_STORE, "Referrer-Policy": "no-referrer"}
+    )

@@ -1,0 +1,1 @@
+"""What happens: one flow per file. Flows own transactions; remember the refusal, then refuse."""

@@ -1,0 +1,86 @@
+"""The person's decision on a consent page: the first, before PingOne, or the second, after it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
+
+import structlog
+
+from auth_server.domain.authorizations import AuthorizationFailed
+from auth_server.domain.errors import AccessDenied, CannotRedirect, TemporarilyUnavailable
+from auth_server.domain.handles import Digest
+from auth_server.domain.lifetimes import Lifetimes
+from auth_server.flows.go_to_pingone import GoToPingOne, new_login
+from auth_server.flows.issue_code import CodeIssued, IssueCode
+from auth_server.flows.revoke_upstream import RevokeUpstream
+from auth_server.flows.start_authorization import AtPingOne
+from auth_server.storage.database import Database
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DecideConsent:
+    """Spends the awaited decision by one statement: a second click gets nothing."""
+
+    database: Database
+    go_to_pingone: GoToPingOne
+    issue_code: IssueCode
+    revoke_upstream: RevokeUpstream
+    lifetimes: Lifetimes
+    now: Callable[[], datetime]
+
+    async def allow(self, authorization_id: str, browser_digest: Digest) -> AtPingOne | CodeIssued:
+        """Go on to PingOne, or after a second consent to the client.
+
+        Raises CannotRedirect when nothing awaits a decision of this browser, AuthorizationFailed
+        when PingOne cannot be reached.
+        """
+        now, new = self.now(), new_login()
+        async with self.database.transaction() as tx:
+            approved = await tx.authorizations.approve(
+                authorization_id,
+                browser_digest,
+                new.login,
+                upstream_expires_at=now + self.lifetimes.authorization,
+                now=now,
+            )
+            if approved is None:
+                confirmed = await tx.authorizations.take_awaiting_account_consent(
+                    authorization_id, browser_digest, now=now
+                )
+                if confirmed is None or confirmed.account is None:
+                    raise _nothing_to_decide()
+                return await self.issue_code(tx, confirmed, confirmed.account)
+        try:
+            return AtPingOne(await self.go_to_pingone(approved.request, new))
+        except TemporarilyUnavailable as error:
+            raise AuthorizationFailed(approved.request, error) from error
+
+    async def deny(self, authorization_id: str, browser_digest: Digest) -> NoReturn:
+        """End the authorization; tokens that a second consent held back are revoked at PingOne.
+
+        Always raises: AuthorizationFailed with access_denied, or CannotRedirect.
+        """
+        async with self.database.transaction() as tx:
+            denied = await tx.authorizations.take_undecided(
+                authorization_id, browser_digest, now=self.now()
+            )
+        if denied is None:
+            raise _nothing_to_decide()
+        if denied.account is not None:
+            self.revoke_upstream(denied.account.tokens)
+        _log.info("consent.denied", client_id=denied.request.client_id)
+        raise AuthorizationFailed(
+            denied.request, AccessDenied("the person did not allow the access")
+        )
+
+
+def _nothing_to_decide() -> CannotRedirect:
+    return CannotRedirect(
+        "This request is no longer open",
+        "It was decided already, has expired, or was started in another browser.",
+        "Go back to your application and connect again.",
+        detail="no authorization of this browser awaits a decision",
+    )

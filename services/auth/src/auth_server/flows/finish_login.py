@@ -1,0 +1,150 @@
+"""PingOne sends the browser back: spend the state, redeem the code, and know who it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import uuid4
+
+import structlog
+
+from auth_server.domain.authorizations import (
+    AuthorizationFailed,
+    AuthorizationStep,
+    PendingAuthorization,
+    UpstreamAccount,
+)
+from auth_server.domain.errors import (
+    AccessDenied,
+    CannotRedirect,
+    LoginRequired,
+    OAuthError,
+    ServerError,
+    TemporarilyUnavailable,
+)
+from auth_server.domain.handles import Digest, digest
+from auth_server.domain.lifetimes import Lifetimes
+from auth_server.domain.resources import ProtectedResources
+from auth_server.flows.issue_code import CodeIssued, IssueCode
+from auth_server.storage.database import Database, Transaction
+from auth_server.upstream.errors import UpstreamError, UpstreamUnavailable
+from auth_server.upstream.pingone import PingOne
+
+_log = structlog.get_logger(__name__)
+
+# PingOne's answers that mean something to the client; every other is an error of ours to it.
+_CANNOT_ASK: Final = frozenset(
+    {"login_required", "interaction_required", "consent_required", "account_selection_required"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamAnswer:
+    """The parameters of PingOne's redirect: either a code or an error (RFC 6749 4.1.2)."""
+
+    state: str
+    code: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountConsentNeeded:
+    """Another account came back than the one whose consent is remembered: ask for this one."""
+
+    pending: PendingAuthorization
+
+
+@dataclass(frozen=True, slots=True)
+class FinishLogin:
+    """Ends with a code for the client, or with a second consent."""
+
+    database: Database
+    pingone: PingOne
+    resources: ProtectedResources
+    issue_code: IssueCode
+    lifetimes: Lifetimes
+    now: Callable[[], datetime]
+
+    async def __call__(
+        self, answer: UpstreamAnswer, browser_digest: Digest
+    ) -> CodeIssued | AccountConsentNeeded:
+        """Finish. Raises CannotRedirect for a state that is not this browser's, unknown or spent;
+
+        AuthorizationFailed for everything that the client must hear.
+        """
+        async with self.database.transaction() as tx:
+            pending = await tx.authorizations.take_at_pingone(
+                digest(answer.state), browser_digest, now=self.now()
+            )
+        if pending is None:
+            raise CannotRedirect(
+                "This sign-on has ended",
+                "It was finished already, has expired, or was started in another browser.",
+                "Go back to your application and connect again.",
+                detail="the upstream state is unknown, spent or bound to another browser",
+            )
+        account = await self._redeem(answer, pending)
+        async with self.database.transaction() as tx:
+            if await self._needs_account_consent(tx, pending, account):
+                waiting = replace(
+                    pending,
+                    id=str(uuid4()),
+                    step=AuthorizationStep.AWAITING_ACCOUNT_CONSENT,
+                    expires_at=self.now() + self.lifetimes.authorization,
+                    login=None,
+                    account=account,
+                )
+                await tx.authorizations.insert(waiting)
+                return AccountConsentNeeded(waiting)
+            return await self.issue_code(tx, pending, account)
+
+    async def _redeem(
+        self, answer: UpstreamAnswer, pending: PendingAuthorization
+    ) -> UpstreamAccount:
+        if answer.error is not None:
+            raise AuthorizationFailed(pending.request, _as_client_error(answer.error))
+        if answer.code is None or pending.login is None:
+            raise AuthorizationFailed(
+                pending.request,
+                ServerError(
+                    "the sign-on service gave no usable answer",
+                    detail="PingOne's redirect has neither code nor error",
+                ),
+            )
+        resource = self.resources.select([pending.request.resource])
+        try:
+            return await self.pingone.exchange_code(
+                code=answer.code, login=pending.login, audience=resource.upstream_audience
+            )
+        except UpstreamUnavailable as error:
+            failure: OAuthError = TemporarilyUnavailable(
+                "the sign-on service cannot be reached; try again later", detail=str(error)
+            )
+            raise AuthorizationFailed(pending.request, failure) from error
+        except UpstreamError as error:
+            failure = ServerError(
+                "the sign-on could not be completed", detail=f"{type(error).__name__}: {error}"
+            )
+            raise AuthorizationFailed(pending.request, failure) from error
+
+    async def _needs_account_consent(
+        self, tx: Transaction, pending: PendingAuthorization, account: UpstreamAccount
+    ) -> bool:
+        if not pending.consent_is_remembered:
+            return False
+        remembered = await tx.consents.find(pending.consent_key, now=self.now())
+        return not any(
+            consent.subject == account.subject.subject and consent.covers(pending.request.scopes)
+            for consent in remembered
+        )
+
+
+def _as_client_error(upstream_error: str) -> OAuthError:
+    detail = f"PingOne answered {upstream_error[:60]!r}"
+    if upstream_error == "access_denied":
+        return AccessDenied("the sign-on was cancelled or refused", detail=detail)
+    if upstream_error in _CANNOT_ASK:
+        return LoginRequired("the person has to sign on interactively", detail=detail)
+    if upstream_error == "temporarily_unavailable":
+        return TemporarilyUnavailable("the sign-on service is unavailable", detail=detail)
+    return ServerError("the sign-on service reported an error", detail=detail)

@@ -1,0 +1,164 @@
+"""The consent page: who asks, where the browser will go, and what would be allowed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from auth_server.pages.display_text import DisplayText, display_host, display_text
+
+_MAX_NAME_LENGTH: Final = 80
+_MAX_BUTTON_NAME_LENGTH: Final = 32
+_MAX_IDENTIFIER_LENGTH: Final = 300
+_MAX_SCOPE_LENGTH: Final = 100
+_MAX_DESCRIPTION_LENGTH: Final = 200
+_STRESSED_LABELS: Final = 3  # enough for the owner's name under a suffix of two labels, as in co.uk
+
+# What the scopes of this product mean to the person who grants them, in the order to read them.
+SCOPE_DESCRIPTIONS: Final[Mapping[str, str]] = {
+    "todo_api:read": "See your to-do list",
+    "todo_api:write": "Add, change and delete to-dos",
+    "offline_access": "Stay connected while you are away",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeView:
+    """One scope; without a description its name has to speak for itself."""
+
+    name: str
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """The account that PingOne signed in: the person's name, and the name they sign in with."""
+
+    name: str
+    username: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentView:
+    """Everything the page shows or sends back. The client's words are untrusted, of any content.
+
+    `account` is set for the second consent only: PingOne came back with another account than the
+    one remembered for this browser and client.
+    """
+
+    client_name: str
+    client_id: str
+    client_uri_host: str | None
+    redirect_host: str
+    redirect_is_loopback: bool
+    redirect_scheme: str
+    scopes: tuple[ScopeView, ...]
+    resource: str
+    account: AccountView | None
+    form_action: str
+    csrf_token: str
+    authorization_id: str
+
+
+class Destination(StrEnum):
+    """What kind of thing answers at the redirect URI; each has its own warning."""
+
+    WEBSITE = "website"
+    THIS_COMPUTER = "this_computer"
+    INSTALLED_APP = "installed_app"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentPage:
+    """A ConsentView made fit to be shown: what the template reads."""
+
+    client_name: DisplayText
+    client_is_named: bool
+    client_id: DisplayText
+    client_uri_host: DisplayText | None
+    destination: Destination
+    redirect_subdomains: DisplayText
+    redirect_address: DisplayText
+    redirect_scheme: DisplayText
+    scopes: tuple[tuple[DisplayText, DisplayText | None], ...]
+    resource: DisplayText
+    account_name: DisplayText | None
+    account_username: DisplayText | None
+    account_button_name: DisplayText | None
+    form_action: str
+    csrf_token: str
+    authorization_id: str
+
+
+def describe_scopes(names: Iterable[str], descriptions: Mapping[str, str]) -> tuple[ScopeView, ...]:
+    """The scopes to show: those described, in that order, then the others by name."""
+    asked = set(names)
+    described = [ScopeView(name, text) for name, text in descriptions.items() if name in asked]
+    others = sorted(asked - descriptions.keys())
+    return (*described, *(ScopeView(name, None) for name in others))
+
+
+def consent_page(view: ConsentView) -> ConsentPage:
+    """Clean and bound every word of the view that somebody else chose."""
+    client_id = display_text(view.client_id, max_length=_MAX_IDENTIFIER_LENGTH)
+    client_name = display_text(view.client_name, max_length=_MAX_NAME_LENGTH)
+    redirect_subdomains, redirect_address = _redirect_address(view)
+    account_name, account_username = _account_names(view.account)
+    return ConsentPage(
+        client_name=client_name or client_id,
+        client_is_named=bool(client_name),
+        client_id=client_id,
+        client_uri_host=display_host(view.client_uri_host) if view.client_uri_host else None,
+        destination=_destination(view),
+        redirect_subdomains=redirect_subdomains,
+        redirect_address=redirect_address,
+        redirect_scheme=display_text(view.redirect_scheme, max_length=_MAX_NAME_LENGTH),
+        scopes=tuple(_scope_texts(scope) for scope in view.scopes),
+        resource=display_text(view.resource, max_length=_MAX_IDENTIFIER_LENGTH),
+        account_name=account_name,
+        account_username=account_username,
+        account_button_name=(
+            display_text(account_name, max_length=_MAX_BUTTON_NAME_LENGTH) if account_name else None
+        ),
+        form_action=view.form_action,
+        csrf_token=view.csrf_token,
+        authorization_id=view.authorization_id,
+    )
+
+
+def _destination(view: ConsentView) -> Destination:
+    if view.redirect_is_loopback:
+        return Destination.THIS_COMPUTER
+    if view.redirect_scheme in ("https", "http"):
+        return Destination.WEBSITE
+    return Destination.INSTALLED_APP
+
+
+def _redirect_address(view: ConsentView) -> tuple[DisplayText, DisplayText]:
+    """What to show faintly and what to stress: a long host name tells at its end whose it is."""
+    host = display_host(view.redirect_host)
+    if _destination(view) is Destination.INSTALLED_APP:
+        scheme = display_text(view.redirect_scheme, max_length=_MAX_NAME_LENGTH)
+        return DisplayText(""), DisplayText(f"{scheme}://{host}" if host else f"{scheme}:")
+    labels = host.split(".")
+    if len(labels) <= _STRESSED_LABELS or labels[-1].isdigit():  # short, or an IPv4 address
+        return DisplayText(""), host
+    end = ".".join(labels[-_STRESSED_LABELS:])
+    return DisplayText(host.removesuffix(end)), DisplayText(end)
+
+
+def _scope_texts(scope: ScopeView) -> tuple[DisplayText, DisplayText | None]:
+    name = display_text(scope.name, max_length=_MAX_SCOPE_LENGTH)
+    if not scope.description:
+        return name, None
+    return name, display_text(scope.description, max_length=_MAX_DESCRIPTION_LENGTH)
+
+
+def _account_names(account: AccountView | None) -> tuple[DisplayText | None, DisplayText | None]:
+    if account is None:
+        return None, None
+    username = display_text(account.username or "", max_length=_MAX_NAME_LENGTH) or None
+    name = display_text(account.name, max_length=_MAX_NAME_LENGTH)
+    if not name or name == username:
+        return username or DisplayText("an account without a name"), None
+    return name, username

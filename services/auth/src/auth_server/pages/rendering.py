@@ -1,0 +1,53 @@
+"""Turns views into responses; the one place that knows the templates and the pages' headers."""
+
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from auth_server.pages.consent import ConsentView, consent_page
+from auth_server.pages.problem import ProblemView, problem_page
+from auth_server.pages.static_files import static_url
+
+# No form-action: browsers apply it to the redirect that answers a form too, and that one leaves
+# for PingOne or for the client. No Cross-Origin-Opener-Policy: it would cut a client off from the
+# window that it opened the sign-in in.
+PAGE_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class Pages:
+    """All pages. One per process: the templates are compiled once."""
+
+    def __init__(self) -> None:
+        self._templates = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals["static_url"] = static_url
+
+    def consent(self, view: ConsentView, status: int = 200) -> Response:
+        """Ask for a decision; the form posts `decision` (`allow` or `deny`) to view.form_action."""
+        return self._render("consent.html", consent_page(view), status)
+
+    def problem(self, view: ProblemView, status: int = 400) -> Response:
+        """Tell a person what went wrong, where no redirect can tell the client."""
+        return self._render("problem.html", problem_page(view), status)
+
+    def _render(self, template: str, page: object, status: int) -> Response:
+        html = self._templates.get_template(template).render(page=page)
+        return HTMLResponse(html, status_code=status, headers=PAGE_HEADERS)

@@ -1,0 +1,148 @@
+"""The environment of the authorization server. Read by app.py and cli.py only."""
+
+import base64
+import binascii
+import json
+from datetime import timedelta
+from typing import Any, Final, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from service_kit.settings import (
+    ServiceSettings,
+    check_public_url,
+    is_development,
+    refuse_placeholder,
+)
+
+_MAX_DAYS: Final = 3650
+
+
+class AuthSettings(ServiceSettings):
+    """Every field is the environment variable of the same name."""
+
+    auth_public_url: str = Field("http://localhost:8080", description="the issuer")
+    auth_listen_host: str = "127.0.0.1"
+    auth_port: int = Field(8080, ge=1, le=65535)
+    auth_internal_port: int = Field(8090, ge=1, le=65535)
+    auth_database_url: str = "sqlite+aiosqlite:///.local-state/auth.db"
+    auth_encryption_keys: SecretStr
+    cookie_encryption_key: SecretStr
+    auth_log_level: str = "INFO"
+
+    pingone_issuer: str
+    mcp_server_client_id: str
+    mcp_server_client_secret: SecretStr
+    api_identifier: str
+    pingone_scopes: str = "openid profile"
+    pingone_timeout_seconds: float = Field(10.0, gt=0, le=60)
+    pingone_authorization_endpoint: str | None = None
+    pingone_token_endpoint: str | None = None
+    pingone_jwks_uri: str | None = None
+    pingone_userinfo_endpoint: str | None = None
+    pingone_revocation_endpoint: str | None = None
+
+    mcp_resource: str = "http://localhost:8081/mcp"
+    mcp_scopes: str = "todo_api:read todo_api:write"
+    introspection_client_id: str
+    introspection_client_secret: SecretStr
+
+    auth_clients: str = Field("[]", description="pre-registered clients, a JSON list")
+    auth_private_use_schemes: str = "cursor vscode vscode-insiders"
+    auth_client_ceiling: int = Field(10_000, ge=1)
+
+    auth_code_seconds: int = Field(60, ge=5, le=600)
+    auth_access_handle_seconds: int = Field(3600, ge=1, le=86_400)
+    auth_refresh_handle_days: int = Field(30, ge=1, le=_MAX_DAYS)
+    auth_grant_days: int = Field(180, ge=1, le=_MAX_DAYS)
+    auth_consent_days: int = Field(30, ge=1, le=_MAX_DAYS)
+    auth_sweep_seconds: int = Field(300, ge=1, le=86_400)
+
+    @property
+    def is_development(self) -> bool:
+        """True when the issuer is http on a loopback host."""
+        return is_development(self.auth_public_url)
+
+    @property
+    def cookie_keys(self) -> tuple[str, ...]:
+        """The keys that sign forms: the first signs, all verify."""
+        keys = self.cookie_encryption_key.get_secret_value().split(",")
+        return tuple(key.strip() for key in keys if key.strip())
+
+    @property
+    def clients(self) -> list[dict[str, Any]]:
+        """The pre-registered clients, as RFC 7591 metadata with client_id and client_secret."""
+        parsed: list[dict[str, Any]] = json.loads(self.auth_clients)
+        return parsed
+
+    @property
+    def endpoint_overrides(self) -> dict[str, str]:
+        """PingOne endpoints that are not to be discovered."""
+        given = {
+            "authorization_endpoint": self.pingone_authorization_endpoint,
+            "token_endpoint": self.pingone_token_endpoint,
+            "jwks_uri": self.pingone_jwks_uri,
+            "userinfo_endpoint": self.pingone_userinfo_endpoint,
+            "revocation_endpoint": self.pingone_revocation_endpoint,
+        }
+        return {name: url for name, url in given.items() if url}
+
+    @property
+    def refresh_lease(self) -> timedelta:
+        """Outlasts what it guards: the refresh and a fetch of keys, with time left to store."""
+        return timedelta(seconds=2 * self.pingone_timeout_seconds + 10)
+
+    @field_validator("auth_public_url", "pingone_issuer")
+    @classmethod
+    def _check_issuer(cls, value: str, info: Any) -> str:
+        return check_public_url(value, path_allowed=info.field_name == "pingone_issuer")
+
+    @field_validator("mcp_resource")
+    @classmethod
+    def _check_resource(cls, value: str) -> str:
+        return check_public_url(value, path_allowed=True)
+
+    @field_validator("auth_clients")
+    @classmethod
+    def _check_clients(cls, value: str) -> str:
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = None
+        if not isinstance(parsed, list) or not all(
+            isinstance(item, dict) and isinstance(item.get("client_id"), str) for item in parsed
+        ):
+            raise ValueError("must be a JSON list of objects, each with a client_id")
+        return value
+
+    @field_validator("auth_encryption_keys")
+    @classmethod
+    def _check_encryption_keys(cls, value: SecretStr) -> SecretStr:
+        for item in value.get_secret_value().split(","):
+            key_id, _, encoded = item.strip().partition(":")
+            try:
+                length = len(base64.b64decode(encoded, validate=True))
+            except (binascii.Error, ValueError):
+                length = 0
+            if not key_id or length != 32:
+                raise ValueError(
+                    "must be id:key pairs, comma separated, each key 32 bytes in base64;"
+                    " make one with: openssl rand -base64 32"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _refuse_placeholders(self) -> Self:
+        if not self.cookie_keys:
+            raise ValueError("COOKIE_ENCRYPTION_KEY must hold at least one key")
+        if self.is_development:
+            return self
+        secrets = {
+            "MCP_SERVER_CLIENT_SECRET": self.mcp_server_client_secret.get_secret_value(),
+            "INTROSPECTION_CLIENT_SECRET": self.introspection_client_secret.get_secret_value(),
+        }
+        for name, secret in secrets.items():
+            refuse_placeholder(name, secret)
+        for key in self.cookie_keys:
+            refuse_placeholder("COOKIE_ENCRYPTION_KEY", key)
+        return self

@@ -1,0 +1,1 @@
+"""The only room with SQL: the database, the tables, and one repository per table."""

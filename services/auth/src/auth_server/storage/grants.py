@@ -1,0 +1,90 @@
+"""Grants: the parents of codes, handles and token sets, which end with them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, or_, select, update
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import ColumnElement
+
+from auth_server.domain.grants import Grant, RevocationReason, Subject
+from auth_server.storage.bounded_delete import delete_at_most
+from auth_server.storage.tables import grants
+
+
+class Grants:
+    """The table `grants`."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def insert(self, grant: Grant) -> None:
+        """Store a new grant."""
+        await self._connection.execute(insert(grants).values(grant_values(grant)))
+
+    async def find(self, grant_id: str) -> Grant | None:
+        """The grant, active or ended; None if unknown."""
+        found = await self._connection.execute(select(grants).where(grants.c.id == grant_id))
+        row = found.mappings().one_or_none()
+        return None if row is None else grant_of(row)
+
+    async def revoke(
+        self, grant_id: str, reason: RevocationReason, *, now: datetime
+    ) -> Grant | None:
+        """End the grant; one of several callers gets it, the others and the unknown get None."""
+        revoked = await self._connection.execute(
+            update(grants)
+            .where(grants.c.id == grant_id, grants.c.revoked_at.is_(None))
+            .values(revoked_at=now, revocation_reason=reason.value)
+            .returning(grants)
+        )
+        row = revoked.mappings().one_or_none()
+        return None if row is None else grant_of(row)
+
+    async def delete_ended(self, *, before: datetime, limit: int) -> int:
+        """Delete grants revoked or expired by then, with all their children; return how many."""
+        return await delete_at_most(
+            self._connection,
+            grants,
+            or_(grants.c.revoked_at <= before, grants.c.expires_at <= before),
+            limit=limit,
+        )
+
+
+def is_active_grant(now: ColumnElement[datetime] | datetime) -> ColumnElement[bool]:
+    """SQL for Grant.is_active."""
+    return grants.c.revoked_at.is_(None) & (grants.c.expires_at > now)
+
+
+def grant_values(grant: Grant) -> dict[str, Any]:
+    """The columns of a grant."""
+    reason = grant.revocation_reason
+    return {
+        "id": grant.id,
+        "client_id": grant.client_id,
+        "subject": grant.subject.subject,
+        "username": grant.subject.username,
+        "resource": grant.resource,
+        "scopes": grant.scopes,
+        "created_at": grant.created_at,
+        "expires_at": grant.expires_at,
+        "revoked_at": grant.revoked_at,
+        "revocation_reason": None if reason is None else reason.value,
+    }
+
+
+def grant_of(row: RowMapping) -> Grant:
+    """The grant in a row, which may be a joined one."""
+    reason = row[grants.c.revocation_reason]
+    return Grant(
+        id=row[grants.c.id],
+        client_id=row[grants.c.client_id],
+        subject=Subject(row[grants.c.subject], row[grants.c.username]),
+        resource=row[grants.c.resource],
+        scopes=row[grants.c.scopes],
+        created_at=row[grants.c.created_at],
+        expires_at=row[grants.c.expires_at],
+        revoked_at=row[grants.c.revoked_at],
+        revocation_reason=None if reason is None else RevocationReason(reason),
+    )

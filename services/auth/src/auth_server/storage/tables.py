@@ -1,0 +1,206 @@
+"""The tables. `*_digest` columns are looked up or compared, `*_encrypted` ones can be revealed.
+
+Nothing else holds a secret: a handle, code, state or browser cookie is here as a digest only.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime on both databases. A naive one is refused: it names no instant."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert to UTC; SQLite stores text without an offset, which sorts by time."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime cannot be stored")
+        in_utc = value.astimezone(UTC)
+        return in_utc.replace(tzinfo=None) if dialect.name == "sqlite" else in_utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return an aware datetime in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class SpaceSeparated(TypeDecorator[frozenset[str]]):
+    """A set of names that contain no space, as on the wire: scopes, prompts, grant types."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: frozenset[str] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Join in a stable order."""
+        return None if value is None else " ".join(sorted(value))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> frozenset[str] | None:  # noqa: ARG002
+        """Split again; the empty text is the empty set."""
+        return None if value is None else frozenset(value.split())
+
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+
+def _of_grant(*, primary_key: bool = False) -> Column[str]:
+    # What a grant made goes when the grant goes.
+    return Column(
+        "grant_id",
+        Text,
+        ForeignKey("grants.id", ondelete="CASCADE"),
+        primary_key=primary_key,
+        index=not primary_key,
+        nullable=False,
+    )
+
+
+def _expires_at() -> Column[datetime]:
+    return Column("expires_at", UtcDateTime, nullable=False, index=True)
+
+
+clients: Final = Table(
+    "clients",
+    metadata,
+    Column("client_id", Text, primary_key=True),
+    Column("client_name", Text, nullable=False),
+    Column("client_uri", Text),
+    Column("redirect_uris", JSON, nullable=False),
+    Column("token_endpoint_auth_method", Text, nullable=False),
+    Column("grant_types", SpaceSeparated, nullable=False),
+    Column("application_type", Text, nullable=False),
+    Column("scope", Text),
+    Column("secret_digest", LargeBinary),
+    # Indexed for make_room, which looks for the oldest.
+    Column("issued_at", UtcDateTime, nullable=False, index=True),
+    _expires_at(),
+    # Set by the first completed authorization: until then the row is anybody's flood.
+    Column("last_used_at", UtcDateTime),
+    # Set by an operator; a disabled client is unknown to every endpoint.
+    Column("disabled_at", UtcDateTime),
+)
+
+authorizations: Final = Table(
+    "authorizations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("step", Text, nullable=False),
+    Column("browser_digest", LargeBinary, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    # The client's own state (RFC 6749 4.1.1), returned to it as it came.
+    Column("state", Text),
+    Column("code_challenge", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("scopes", SpaceSeparated, nullable=False),
+    Column("prompts", SpaceSeparated, nullable=False),
+    Column("consent_is_remembered", Boolean, nullable=False),
+    _expires_at(),
+    # Set at PingOne: our state towards it, and what its answer is checked with.
+    Column("state_digest", LargeBinary, unique=True),
+    Column("code_verifier_encrypted", LargeBinary),
+    Column("nonce_encrypted", LargeBinary),
+    # Set while a second consent is awaited.
+    Column("account_subject", Text),
+    Column("account_username", Text),
+    Column("account_tokens_encrypted", LargeBinary),
+)
+
+consents: Final = Table(
+    "consents",
+    metadata,
+    # Browser, client, redirect URI and resource together are too long for an index of PostgreSQL.
+    Column("key_digest", LargeBinary, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    _expires_at(),
+)
+
+grants: Final = Table(
+    "grants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # No foreign key: configured clients have no row.
+    Column("client_id", Text, nullable=False, index=True),
+    Column("subject", Text, nullable=False, index=True),
+    Column("username", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("scopes", SpaceSeparated, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    _expires_at(),
+    Column("revoked_at", UtcDateTime, index=True),
+    Column("revocation_reason", Text),
+)
+
+codes: Final = Table(
+    "codes",
+    metadata,
+    Column("code_digest", LargeBinary, primary_key=True),
+    _of_grant(),
+    Column("client_id", Text, nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("code_challenge", Text, nullable=False),
+    Column("scopes", SpaceSeparated, nullable=False),
+    _expires_at(),
+    Column("redeemed_at", UtcDateTime),
+)
+
+access_handles: Final = Table(
+    "access_handles",
+    metadata,
+    Column("access_digest", LargeBinary, primary_key=True),
+    Column("id", Text, nullable=False),
+    _of_grant(),
+    Column("scopes", SpaceSeparated, nullable=False),
+    Column("issued_at", UtcDateTime, nullable=False),
+    _expires_at(),
+)
+
+refresh_handles: Final = Table(
+    "refresh_handles",
+    metadata,
+    Column("refresh_digest", LargeBinary, primary_key=True),
+    Column("id", Text, nullable=False),
+    _of_grant(),
+    Column("scopes", SpaceSeparated, nullable=False),
+    Column("issued_at", UtcDateTime, nullable=False),
+    _expires_at(),
+    Column("rotated_at", UtcDateTime),
+)
+
+upstream_tokens: Final = Table(
+    "upstream_tokens",
+    metadata,
+    _of_grant(primary_key=True),
+    Column("tokens_encrypted", LargeBinary, nullable=False),
+    # Counts refreshes: one that began before another finished finds a different number.
+    Column("version", Integer, nullable=False),
+    Column("lease_owner", Text),
+    Column("lease_until", UtcDateTime),
+)

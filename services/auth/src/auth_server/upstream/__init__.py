@@ -1,0 +1,1 @@
+"""PingOne, as its OIDC client: discovery, login, tokens."""

@@ -1,0 +1,254 @@
+"""The OIDC client of PingOne: where to send the browser, and what comes back for a code."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import httpx2
+import structlog
+from authlib.integrations.base_client import OAuthError as AuthlibOAuthError
+from authlib.integrations.httpx_client import AsyncOAuth2Client
+
+from auth_server.domain.authorizations import UpstreamAccount, UpstreamLogin
+from auth_server.domain.grants import Subject
+from auth_server.domain.scopes import Scopes, format_scope
+from auth_server.domain.upstream_tokens import UpstreamTokens
+from auth_server.upstream.discovery import Discovery
+from auth_server.upstream.errors import (
+    UpstreamAnswerRejected,
+    UpstreamRefused,
+    UpstreamUnavailable,
+)
+from auth_server.upstream.tokens import IdTokenClaims, TokenVerifier, display_name
+
+_CORRELATION_HEADERS: Final = ("correlation-id", "x-correlation-id")
+_MAX_LIFETIME: Final = timedelta(days=30)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PingOneClient:
+    """This service's registration at PingOne, and how it asks.
+
+    `scopes` are requested at every login beside the scopes of the resource.
+    """
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    redirect_uri: str
+    scopes: Scopes
+    timeout_seconds: float
+
+
+class PingOne:
+    """PingOne's endpoints. Every method may raise UpstreamError."""
+
+    def __init__(
+        self,
+        client: PingOneClient,
+        discovery: Discovery,
+        verifier: TokenVerifier,
+        transport: httpx2.AsyncBaseTransport,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._client = client
+        self._discovery = discovery
+        self._verifier = verifier
+        self._transport = transport
+        self._now = now
+
+    async def authorization_url(
+        self, *, state: str, login: UpstreamLogin, audience: str, scopes: Scopes, prompt: str | None
+    ) -> str:
+        """The URL of PingOne's sign-on for this login, with PKCE S256, nonce and `resource`."""
+        metadata = await self._discovery.metadata()
+        extra = {"prompt": prompt} if prompt else {}
+        url, _ = self._oauth_client().create_authorization_url(
+            metadata.authorization_endpoint,
+            state=state,
+            code_verifier=login.code_verifier,
+            nonce=login.nonce,
+            scope=format_scope(self._client.scopes | scopes),
+            resource=audience,
+            **extra,
+        )
+        return str(url)
+
+    async def exchange_code(
+        self, *, code: str, login: UpstreamLogin, audience: str
+    ) -> UpstreamAccount:
+        """Redeem PingOne's code; verify the ID token, the nonce and the access token's audience."""
+        metadata = await self._discovery.metadata()
+        client = self._oauth_client()
+        answer = await self._ask(
+            client,
+            lambda: client.fetch_token(
+                metadata.token_endpoint,
+                grant_type="authorization_code",
+                code=code,
+                code_verifier=login.code_verifier,
+                redirect_uri=self._client.redirect_uri,
+            ),
+        )
+        id_token = answer.get("id_token")
+        if not isinstance(id_token, str):
+            raise UpstreamAnswerRejected("the token response has no ID token")
+        claims = await self._verifier.id_token(id_token, nonce=login.nonce)
+        tokens = self._read_tokens(answer, previous_refresh_token=None)
+        await self.verify_access_token(tokens, audience=audience, subject=claims.subject)
+        name = claims.name or await self._name_from_userinfo(tokens, claims)
+        return UpstreamAccount(Subject(claims.subject, name or claims.subject), tokens)
+
+    async def refresh(self, tokens: UpstreamTokens) -> UpstreamTokens:
+        """Rotate a refresh token. PingOne kills every descendant if one is ever sent twice, so
+
+        the caller holds the grant's lease. The answer is unverified: see verify_access_token.
+        """
+        metadata = await self._discovery.metadata()
+        client = self._oauth_client()
+        answer = await self._ask(
+            client,
+            lambda: client.refresh_token(
+                metadata.token_endpoint, refresh_token=tokens.refresh_token
+            ),
+        )
+        return self._read_tokens(answer, previous_refresh_token=tokens.refresh_token)
+
+    async def verify_access_token(
+        self, tokens: UpstreamTokens, *, audience: str, subject: str
+    ) -> None:
+        """Raise UpstreamAnswerRejected unless the access token is for this API and person."""
+        await self._verifier.access_token(tokens.access_token, audience=audience, subject=subject)
+
+    async def revoke(self, tokens: UpstreamTokens) -> None:
+        """Revoke a token set (RFC 7009); nothing happens if PingOne offers no revocation."""
+        metadata = await self._discovery.metadata()
+        if metadata.revocation_endpoint is None:
+            return
+        token, hint = tokens.access_token, "access_token"
+        if tokens.refresh_token is not None:
+            token, hint = tokens.refresh_token, "refresh_token"
+        client = self._oauth_client()
+        async with _bounded(self._client.timeout_seconds):
+            response = await client.revoke_token(
+                metadata.revocation_endpoint, token=token, token_type_hint=hint
+            )
+        if response.status_code != httpx2.codes.OK:
+            raise UpstreamUnavailable(f"revocation answered {response.status_code}")
+
+    def _oauth_client(self) -> AsyncOAuth2Client:
+        # Authlib's client remembers the last token it saw: one shared by two people's requests
+        # would mix them up. The transport, which holds the connections, is what is shared.
+        return AsyncOAuth2Client(
+            client_id=self._client.client_id,
+            client_secret=self._client.client_secret,
+            token_endpoint_auth_method="client_secret_basic",  # noqa: S106  (a method's name)
+            redirect_uri=self._client.redirect_uri,
+            code_challenge_method="S256",
+            transport=self._transport,
+            timeout=self._client.timeout_seconds,
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def _ask(
+        self, client: AsyncOAuth2Client, request: Callable[[], Awaitable[Mapping[str, Any]]]
+    ) -> Mapping[str, Any]:
+        client.register_compliance_hook("access_token_response", _refuse_unusable)
+        client.register_compliance_hook("refresh_token_response", _refuse_unusable)
+        async with _bounded(self._client.timeout_seconds):
+            try:
+                return await request()
+            except AuthlibOAuthError as error:
+                raise UpstreamRefused(str(error.error)) from error
+            except ValueError as error:
+                raise UpstreamUnavailable("not a JSON object", is_ambiguous=True) from error
+
+    def _read_tokens(
+        self, answer: Mapping[str, Any], *, previous_refresh_token: str | None
+    ) -> UpstreamTokens:
+        access_token, scope = answer.get("access_token"), answer.get("scope", "")
+        refresh_token = answer.get("refresh_token", previous_refresh_token)
+        expires_in = answer.get("expires_in")
+        if str(answer.get("token_type")).lower() != "bearer":
+            raise UpstreamAnswerRejected("the token type is not Bearer")
+        if not isinstance(access_token, str) or not isinstance(scope, str):
+            raise UpstreamAnswerRejected("the token response has no access token")
+        if refresh_token is not None and not isinstance(refresh_token, str):
+            raise UpstreamAnswerRejected("the refresh token is not a string")
+        if isinstance(expires_in, bool) or not isinstance(expires_in, int) or expires_in <= 0:
+            raise UpstreamAnswerRejected("the token response has no usable expires_in")
+        lifetime = min(timedelta(seconds=expires_in), _MAX_LIFETIME)
+        return UpstreamTokens(access_token, refresh_token, scope, self._now() + lifetime)
+
+    async def _name_from_userinfo(
+        self, tokens: UpstreamTokens, claims: IdTokenClaims
+    ) -> str | None:
+        """A name for people, when the ID token carries none. Best effort: no name is no error."""
+        metadata = await self._discovery.metadata()
+        if metadata.userinfo_endpoint is None:
+            return None
+        client = self._oauth_client()
+        try:
+            async with _bounded(self._client.timeout_seconds):
+                response = await client.get(
+                    metadata.userinfo_endpoint,
+                    auth=None,
+                    withhold_token=True,
+                    headers={"Authorization": f"Bearer {tokens.access_token}"},
+                )
+            profile = response.json() if response.status_code == httpx2.codes.OK else {}
+        except (UpstreamUnavailable, ValueError) as error:
+            _log.warning("pingone.userinfo_failed", reason=str(error))
+            return None
+        # OpenID Connect Core 5.3.2: a profile of another subject must not be used.
+        if not isinstance(profile, dict) or profile.get("sub") != claims.subject:
+            return None
+        return display_name(profile)
+
+
+@asynccontextmanager
+async def _bounded(seconds: float) -> AsyncIterator[None]:
+    """A total time-out, and one vocabulary for what the network did."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise UpstreamUnavailable("timed out", is_ambiguous=True) from error
+    except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+        raise UpstreamUnavailable("no connection") from error
+    except httpx2.HTTPError as error:
+        raise UpstreamUnavailable(type(error).__name__, is_ambiguous=True) from error
+
+
+def _refuse_unusable(response: httpx2.Response) -> httpx2.Response:
+    """Sort out 429 and 5xx before the body is read as OAuth; log PingOne's correlation id."""
+    if response.status_code == httpx2.codes.OK:
+        return response
+    _log.warning(
+        "pingone.error_response",
+        status=response.status_code,
+        correlation_id=_correlation_id(response),
+    )
+    if response.status_code == httpx2.codes.TOO_MANY_REQUESTS:
+        # Nothing was carried out: the limiter stands in front.
+        raise UpstreamUnavailable("rate limited", retry_after_seconds=_retry_after(response))
+    if response.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:
+        raise UpstreamUnavailable(f"answered {response.status_code}", is_ambiguous=True)
+    return response
+
+
+def _correlation_id(response: httpx2.Response) -> str | None:
+    for header in _CORRELATION_HEADERS:
+        if value := response.headers.get(header):
+            return str(value)[:100]
+    return None
+
+
+def _retry_after(response: httpx2.Response) -> int | None:
+    value = response.headers.get("retry-after", "")
+    return min(int(value), 3600) if value.isascii() and value.isdigit() else None

@@ -1,0 +1,55 @@
+"""What every test of the auth service shares: a migrated database, on both kinds of server."""
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from database_servers import PostgresqlServer
+
+from auth_server.storage.database import Database
+from auth_server.storage.encryption import Encryption, KeyRing
+from auth_server.storage.schema import upgrade
+
+
+@pytest.fixture
+def encryption() -> Encryption:
+    """Encrypts with a fixed key."""
+    return Encryption(KeyRing([("test-key", bytes(range(32)))]))
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file to copy."""
+    file = tmp_path_factory.mktemp("template") / "auth.db"
+    upgrade(f"sqlite+aiosqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: PostgresqlServer) -> Iterator[str]:
+    """The name of a migrated, empty PostgreSQL database to copy."""
+    name = f"auth_template_{uuid4().hex}"
+    postgresql_server.execute(f'CREATE DATABASE "{name}"')
+    upgrade(postgresql_server.url_of(name))
+    yield name
+    postgresql_server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a migrated, empty database of this test's own: the test runs on both kinds."""
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("sqlite_template")
+        return f"sqlite+aiosqlite:///{shutil.copy(template, tmp_path / 'auth.db')}"
+    new_database: Callable[..., str] = request.getfixturevalue("new_postgresql_database")
+    return new_database(template=request.getfixturevalue("postgresql_template"))
+
+
+@pytest.fixture
+async def database(database_url: str, encryption: Encryption) -> AsyncIterator[Database]:
+    """The migrated, empty database, open."""
+    database = Database(database_url, encryption)
+    yield database
+    await database.close()
