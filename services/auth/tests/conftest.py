@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from auth_harness import AuthUnderTest, auth_under_test
 from database_servers import PostgresqlServer
 
 from auth_server.storage.database import Database
@@ -53,3 +54,10 @@ async def database(database_url: str, encryption: Encryption) -> AsyncIterator[D
     database = Database(database_url, encryption)
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def auth(database_url: str) -> AsyncIterator[AuthUnderTest]:
+    """The authorization server with its defaults, and one registered public client."""
+    async with auth_under_test(database_url) as auth:
+        yield auth

@@ -184,9 +184,7 @@ async def race(
     """Runs an attempt 20 times at once, each in its own transaction, on two replicas in turn."""
     other = Database(database_url, encryption)
 
-    async def run(
-        *attempts: Callable[[Transaction], Awaitable[Any]], times: int = 20
-    ) -> list[Any]:
+    async def run(*attempts: Callable[[Transaction], Awaitable[Any]], times: int = 20) -> list[Any]:
         async def one(number: int) -> Any:
             replica = (database, other)[number % 2]
             async with replica.transaction() as tx:
