@@ -1,0 +1,1 @@
+"""The MCP server: a resource server that checks handles at auth and calls the API for the user."""

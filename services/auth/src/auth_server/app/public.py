@@ -94,7 +94,13 @@ def _page_routes(resources: Resources, pages: Pages) -> list[APIRouter]:
         ).routes(),
         Callback(
             FinishLogin(
-                database, resources.pingone, resources.protected, issue_code, lifetimes, now
+                database,
+                resources.pingone,
+                resources.protected,
+                issue_code,
+                resources.revoke_upstream,
+                lifetimes,
+                now,
             ),
             resources.resolve_client,
             cookie,

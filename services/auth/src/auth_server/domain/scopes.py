@@ -24,6 +24,18 @@ def parse_scope(value: str) -> Scopes:
     return frozenset(value.split(" "))
 
 
+def granted_scopes(consented: Scopes, upstream_scope: str) -> Scopes:
+    """What a grant may carry: what was consented, as far as PingOne granted it too.
+
+    PingOne drops scopes in silence that a person may not have. An empty answer means "as requested"
+    (RFC 6749 5.1). No permission left is an empty set, even if offline_access was consented.
+    """
+    if not upstream_scope:
+        return consented
+    granted = consented & frozenset(upstream_scope.split())
+    return granted | (consented & {OFFLINE_ACCESS}) if granted else granted
+
+
 def format_scope(scopes: Iterable[str]) -> str:
     """The wire form, in a stable order."""
     return " ".join(sorted(scopes))

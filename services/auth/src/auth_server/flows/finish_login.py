@@ -25,7 +25,9 @@ from auth_server.domain.errors import (
 from auth_server.domain.handles import Digest, digest
 from auth_server.domain.lifetimes import Lifetimes
 from auth_server.domain.resources import ProtectedResources
+from auth_server.domain.scopes import granted_scopes
 from auth_server.flows.issue_code import CodeIssued, IssueCode
+from auth_server.flows.revoke_upstream import RevokeUpstream
 from auth_server.storage.database import Database, Transaction
 from auth_server.upstream.errors import UpstreamError, UpstreamUnavailable
 from auth_server.upstream.pingone import PingOne
@@ -62,6 +64,7 @@ class FinishLogin:
     pingone: PingOne
     resources: ProtectedResources
     issue_code: IssueCode
+    revoke_upstream: RevokeUpstream
     lifetimes: Lifetimes
     now: Callable[[], datetime]
 
@@ -84,6 +87,11 @@ class FinishLogin:
                 detail="the upstream state is unknown, spent or bound to another browser",
             )
         account = await self._redeem(answer, pending)
+        if not granted_scopes(pending.request.scopes, account.tokens.scope):
+            self.revoke_upstream(account.tokens)
+            raise AuthorizationFailed(
+                pending.request, AccessDenied("the account has none of the requested permissions")
+            )
         async with self.database.transaction() as tx:
             if await self._needs_account_consent(tx, pending, account):
                 waiting = replace(

@@ -14,6 +14,7 @@ from auth_server.domain.consent import RememberedConsent
 from auth_server.domain.grants import AuthorizationCode, Grant
 from auth_server.domain.handles import digest, new_secret
 from auth_server.domain.lifetimes import Lifetimes
+from auth_server.domain.scopes import granted_scopes
 from auth_server.storage.database import Transaction
 
 
@@ -37,12 +38,13 @@ class IssueCode:
     ) -> CodeIssued:
         """Store grant, tokens, code and the consent that led here; renew the client."""
         now, request = self.now(), pending.request
+        scopes = granted_scopes(request.scopes, account.tokens.scope)
         grant = Grant(
             id=str(uuid4()),
             client_id=request.client_id,
             subject=account.subject,
             resource=request.resource,
-            scopes=request.scopes,
+            scopes=scopes,
             created_at=now,
             expires_at=now + self.lifetimes.grant,
         )
@@ -56,7 +58,7 @@ class IssueCode:
                 client_id=request.client_id,
                 redirect_uri=request.redirect_uri,
                 code_challenge=request.code_challenge,
-                scopes=request.scopes,
+                scopes=scopes,
                 expires_at=now + self.lifetimes.code,
             ),
         )

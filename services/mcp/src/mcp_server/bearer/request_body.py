@@ -1,0 +1,117 @@
+"""Reads one JSON-RPC message, bounded in size, depth and time, and strict in form.
+
+What was checked is what the SDK gets: the parsed message is written out anew, so no two parsers can
+read the same bytes differently.
+"""
+
+import asyncio
+import json
+from typing import Any, NoReturn
+
+from mcp_types import PARSE_ERROR
+from starlette.types import Message, Receive
+
+from mcp_server.bearer.refusals import Refusal, refuse_message
+
+MAX_BODY_BYTES = 1024 * 1024
+MAX_DEPTH = 64
+READ_SECONDS = 10.0
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was complete: there is nobody to answer."""
+
+
+async def read_message(receive: Receive, *, declared_length: str | None) -> dict[str, Any]:
+    """Return the one JSON object of a request body; raise Refusal or ClientGone."""
+    if declared_length is not None and declared_length.isdecimal():
+        _refuse_if_over(int(declared_length[:20]))
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            body = await _read(receive)
+    except TimeoutError:
+        raise refuse_message(408, "The request body did not arrive in time.") from None
+    return _parse(body)
+
+
+def write_message(message: dict[str, Any]) -> bytes:
+    """Serialize a message that read_message returned."""
+    try:
+        return json.dumps(message, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except ValueError:  # a number beyond a double, or half of a surrogate pair
+        raise _not_json() from None
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """Return a receive channel that yields this body first, then what really happens."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return receive_again
+
+
+async def _read(receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            raise ClientGone
+        chunk = event.get("body", b"")
+        size += len(chunk)
+        _refuse_if_over(size)
+        chunks.append(chunk)
+        if not event.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _refuse_if_over(size: int) -> None:
+    if size > MAX_BODY_BYTES:
+        raise refuse_message(413, f"A request body may have at most {MAX_BODY_BYTES} bytes.")
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise _not_json() from None
+    if not _is_message(message):
+        raise refuse_message(400, "The body must be one JSON-RPC 2.0 request or notification.")
+    # Counting brackets is cheap and clears nearly every message; only a suspect is walked.
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deeper_than(message, MAX_DEPTH):
+        raise refuse_message(400, f"The message is nested deeper than {MAX_DEPTH} levels.")
+    return dict(message)
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _not_json() -> Refusal:
+    return refuse_message(400, "The body is not valid JSON.", code=PARSE_ERROR)
+
+
+def _is_message(value: Any) -> bool:
+    # Checked here because the SDK's older era would quote a malformed message in its answer.
+    if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
+        return False
+    if not isinstance(value.get("method"), str) or not isinstance(value.get("params", {}), dict):
+        return False
+    identifier = value.get("id", 0)
+    return isinstance(identifier, str | int) and not isinstance(identifier, bool)
+
+
+def _is_deeper_than(message: dict[str, Any], limit: int) -> bool:
+    level: list[dict[str, Any] | list[Any]] = [message]
+    for _ in range(limit):
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return False
+    return True
+
+
+def _children(node: dict[str, Any] | list[Any]) -> list[dict[str, Any] | list[Any]]:
+    values = node.values() if isinstance(node, dict) else node
+    return [child for child in values if isinstance(child, dict | list)]

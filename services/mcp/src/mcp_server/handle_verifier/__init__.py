@@ -1,0 +1,27 @@
+"""Turns a raw handle into a verified one by asking auth (RFC 7662), remembering answers briefly."""
+
+from mcp_server.handle_verifier.caller import Caller, attach_caller, attached_caller
+from mcp_server.handle_verifier.introspection import (
+    AiohttpIntrospector,
+    IntrospectionUnavailable,
+    Introspector,
+)
+from mcp_server.handle_verifier.verified_handle import (
+    DownstreamToken,
+    HandleInactive,
+    VerifiedHandle,
+)
+from mcp_server.handle_verifier.verifier import HandleVerifier
+
+__all__ = [
+    "AiohttpIntrospector",
+    "Caller",
+    "DownstreamToken",
+    "HandleInactive",
+    "HandleVerifier",
+    "IntrospectionUnavailable",
+    "Introspector",
+    "VerifiedHandle",
+    "attach_caller",
+    "attached_caller",
+]

@@ -1,0 +1,6 @@
+"""The tools, and the MCP server that offers them."""
+
+from mcp_server.tools.api_calls import CountRefusal
+from mcp_server.tools.server import CountCall, TodoServer, create_server
+
+__all__ = ["CountCall", "CountRefusal", "TodoServer", "create_server"]
