@@ -38,7 +38,7 @@ def migrate() -> None:
     """Bring the database of AUTH_DATABASE_URL to the newest schema. Safe to run at any time."""
     settings = _settings()
     try:
-        upgrade(settings.auth_database_url)
+        upgrade(settings.auth_database_url.get_secret_value())
     except StorageUnavailable as error:
         sys.stderr.write(f"{error}\n")
         raise typer.Exit(1) from None

@@ -5,6 +5,7 @@ import binascii
 import json
 from datetime import timedelta
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -25,7 +26,7 @@ class AuthSettings(ServiceSettings):
     auth_listen_host: str = "127.0.0.1"
     auth_port: int = Field(8080, ge=1, le=65535)
     auth_internal_port: int = Field(8090, ge=1, le=65535)
-    auth_database_url: str = "sqlite+aiosqlite:///.local-state/auth.db"
+    auth_database_url: SecretStr = SecretStr("sqlite+aiosqlite:///.local-state/auth.db")
     auth_encryption_keys: SecretStr
     cookie_encryption_key: SecretStr
     auth_log_level: str = "INFO"
@@ -130,6 +131,16 @@ class AuthSettings(ServiceSettings):
                     " make one with: openssl rand -base64 32"
                 )
         return value
+
+    @model_validator(mode="after")
+    def _check_overrides(self) -> Self:
+        for name, url in self.endpoint_overrides.items():
+            parts = urlsplit(url)
+            # In development, containers reach PingOne's stand-in by a name and without TLS.
+            schemes = {"https", "http"} if self.is_development else {"https"}
+            if parts.scheme not in schemes or not parts.hostname:
+                raise ValueError(f"PINGONE_{name.upper()} must be an https URL")
+        return self
 
     @model_validator(mode="after")
     def _refuse_placeholders(self) -> Self:

@@ -82,7 +82,7 @@ async def open_resources(
 ) -> AsyncIterator[Resources]:
     """Open the database and the connections to PingOne; tests inject clock and network."""
     ring = KeyRing.parse(settings.auth_encryption_keys.get_secret_value())
-    database = Database(settings.auth_database_url, Encryption(ring))
+    database = Database(settings.auth_database_url.get_secret_value(), Encryption(ring))
     session = create_session(total_timeout_seconds=settings.pingone_timeout_seconds)
     transport = transport or httpx2.AsyncHTTPTransport(retries=0)
     background = BackgroundTasks()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -30,13 +30,15 @@ class ProviderMetadata:
 
 
 ENDPOINT_NAMES: Final = tuple(field.name for field in fields(ProviderMetadata))
+_REQUIRED: Final = {field.name for field in fields(ProviderMetadata) if field.default is MISSING}
 
 
 class Discovery:
     """Discovers once an hour; one fetch at a time; an old answer outlives a failed refresh.
 
     Overrides exist because the browser's URL of PingOne may differ from the back channel's (in
-    containers). The issuer itself is never overridden: it is what tokens are checked against.
+    containers); with all that are required, nothing is fetched. The issuer itself is never
+    overridden: it is what tokens are checked against.
     """
 
     def __init__(
@@ -80,6 +82,9 @@ class Discovery:
 
     async def _refresh(self) -> None:
         self._attempted_at = self._monotonic()
+        if _REQUIRED <= self._overrides.keys():
+            self._metadata, self._fetched_at = ProviderMetadata(**self._overrides), float("inf")
+            return
         url = f"{self.issuer}/.well-known/openid-configuration"
         try:
             document = await self._fetch(url)
@@ -95,8 +100,9 @@ class Discovery:
             raise UpstreamAnswerRejected("the discovery document names another issuer")
         endpoints: dict[str, str] = {}
         for name in ENDPOINT_NAMES:
-            value = self._overrides.get(name, document.get(name))
-            if value is not None:
+            if name in self._overrides:
+                endpoints[name] = self._overrides[name]
+            elif (value := document.get(name)) is not None:
                 endpoints[name] = _checked_endpoint(name, value)
         try:
             return ProviderMetadata(**endpoints)
