@@ -1,7 +1,5 @@
 """The environment of the authorization server. Read by app.py and cli.py only."""
 
-import base64
-import binascii
 import json
 from datetime import timedelta
 from typing import Any, Final, Self
@@ -9,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from auth_server.storage.encryption import KeyRing
 from service_kit.settings import (
     ServiceSettings,
     check_public_url,
@@ -119,17 +118,7 @@ class AuthSettings(ServiceSettings):
     @field_validator("auth_encryption_keys")
     @classmethod
     def _check_encryption_keys(cls, value: SecretStr) -> SecretStr:
-        for item in value.get_secret_value().split(","):
-            key_id, _, encoded = item.strip().partition(":")
-            try:
-                length = len(base64.b64decode(encoded, validate=True))
-            except (binascii.Error, ValueError):
-                length = 0
-            if not key_id or length != 32:
-                raise ValueError(
-                    "must be id:key pairs, comma separated, each key 32 bytes in base64;"
-                    " make one with: openssl rand -base64 32"
-                )
+        KeyRing.parse(value.get_secret_value())
         return value
 
     @model_validator(mode="after")

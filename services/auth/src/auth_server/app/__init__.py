@@ -49,4 +49,4 @@ async def _sweep_for_ever(resources: Resources) -> None:
     while True:
         await asyncio.sleep(resources.settings.auth_sweep_seconds)
         # A failed sweep is logged by the keeper of tasks; the next one tries again.
-        await asyncio.wait([resources.background.start(sweep(), name="sweep")])
+        await asyncio.wait([resources.background.start(sweep.until_clean(), name="sweep")])

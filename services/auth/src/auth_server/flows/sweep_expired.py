@@ -11,6 +11,7 @@ from auth_server.domain.lifetimes import Lifetimes
 from auth_server.storage.database import Database
 
 BATCH: Final = 500
+MAX_ROUNDS: Final = 100
 
 _log = structlog.get_logger(__name__)
 
@@ -22,6 +23,12 @@ class SweepExpired:
     database: Database
     lifetimes: Lifetimes
     now: Callable[[], datetime]
+
+    async def until_clean(self) -> None:
+        """Sweep until nothing is left, or MAX_ROUNDS times: a flood must not outrun the sweep."""
+        for _ in range(MAX_ROUNDS):
+            if await self() == 0:
+                return
 
     async def __call__(self) -> int:
         """Delete at most BATCH rows of each kind; return how many went."""

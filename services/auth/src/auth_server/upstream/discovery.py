@@ -82,7 +82,7 @@ class Discovery:
 
     async def _refresh(self) -> None:
         self._attempted_at = self._monotonic()
-        if _REQUIRED <= self._overrides.keys():
+        if self._overrides.keys() >= _REQUIRED:
             self._metadata, self._fetched_at = ProviderMetadata(**self._overrides), float("inf")
             return
         url = f"{self.issuer}/.well-known/openid-configuration"
