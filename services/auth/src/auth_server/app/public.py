@@ -47,15 +47,18 @@ def create_public_api(resources: Resources) -> FastAPI:
     pages = Pages()
     install_failure_handlers(api, pages)
     authenticate = AuthenticateClient(resources.resolve_client)
-    for router in [
+    routers = [
         *_page_routes(resources, pages),
         token_routes(authenticate, _exchange_code(resources), _refresh_handles(resources)),
         register_routes(_register_client(resources)),
         revoke_routes(authenticate, RevokeHandle(resources.database, resources.revoke_grant)),
-    ]:
+    ]
+    for router in routers:
         api.include_router(router)
     document = authorization_server_metadata(
-        settings.auth_public_url, resources.protected.scopes, api.routes
+        settings.auth_public_url,
+        resources.protected.scopes,
+        [route for router in routers for route in router.routes],
     )
     api.include_router(metadata_routes(document))
     api.mount(STATIC_PATH, static_files())
