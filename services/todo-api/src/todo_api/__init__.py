@@ -1,0 +1,1 @@
+"""Sample protected API: todos, guarded by PingOne access tokens."""

@@ -1,0 +1,1 @@
+"""Keeps todos in PostgreSQL or in a SQLite file."""
