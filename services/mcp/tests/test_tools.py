@@ -224,7 +224,7 @@ async def test_wrong_arguments_are_explained_in_our_words_without_what_was_sent(
     ("failure", "expected"),
     [
         (TodoConflict("You have 1000 todos."), "You have 1000 todos. If there are too many"),
-        (TodoInvalid("text: no control characters"), "no control characters Correct the arg"),
+        (TodoInvalid("text: no control characters"), "no control characters. Correct the arg"),
         (DownstreamScopeRefused("secret"), "may not do this"),
         (TodoApiUnavailable("secret"), "Try again in a minute."),
     ],

@@ -5,7 +5,6 @@ from functools import partial
 
 import typer
 
-from auth_server.app import service
 from auth_server.settings import AuthSettings
 from auth_server.storage.database import StorageUnavailable
 from auth_server.storage.schema import SchemaOutdated, upgrade
@@ -25,6 +24,9 @@ app = typer.Typer(
 @app.command()
 def serve() -> None:
     """Serve the public and the internal port until SIGTERM or Ctrl-C."""
+    # Imported here: `migrate`, which runs before every start, needs none of it.
+    from auth_server.app import service
+
     settings = _settings()
     try:
         serve_listeners(partial(service, settings))

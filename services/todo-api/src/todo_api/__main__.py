@@ -7,7 +7,6 @@ import sys
 from service_kit.logging import configure_logging
 from service_kit.serving import serve
 from service_kit.settings import read_settings_or_exit
-from todo_api.app import SchemaMissing, create_service
 from todo_api.settings import StoreSettings, TodoApiSettings
 from todo_api.todo_store.migrate import migrate
 
@@ -58,6 +57,9 @@ def _migrate() -> None:
 
 
 def _serve() -> None:
+    # Imported here: `migrate`, which runs before every start, needs none of it.
+    from todo_api.app import SchemaMissing, create_service
+
     settings = read_settings_or_exit(TodoApiSettings)
     configure_logging(service="todo-api", development=settings.development)
     try:

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from auth_server.domain.clients import GrantType, TokenEndpointAuthMethod
 from auth_server.domain.pkce import S256
-from auth_server.domain.scopes import OFFLINE_ACCESS, Scopes
+from auth_server.domain.scopes import Scopes
 
 # Member of the metadata -> path it describes. It is listed only if the path is mounted.
 _ENDPOINTS = {
@@ -32,7 +32,10 @@ def authorization_server_metadata(
     return {
         "issuer": issuer,
         **endpoints,
-        "scopes_supported": [*sorted(scopes), OFFLINE_ACCESS],
+        # offline_access is accepted but not advertised: a client that sees it asks for it, and then
+        # for prompt=consent on every connection (OpenID Connect Core 11), although a refresh handle
+        # needs neither here.
+        "scopes_supported": sorted(scopes),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": list(GrantType),

@@ -151,11 +151,8 @@ def _replace_if_closed(connection: Any, _record: object, _proxy: object) -> None
 
 def _name_outages(context: ExceptionContext) -> StorageUnavailable | None:
     error = context.original_exception
-    if isinstance(error, TimeoutError):
-        # A connection with an unanswered command is of no use to the next caller.
-        context.is_disconnect = True
-        context.invalidate_pool_on_disconnect = False
-    elif not (context.is_disconnect or context.connection is None or _is_outage(error)):
+    # No connection here: connecting is what failed, for whatever reason.
+    if not (context.is_disconnect or context.connection is None or _is_outage(error)):
         return None
     return StorageUnavailable(f"the database failed: {type(error).__name__}: {error}")
 

@@ -84,7 +84,7 @@ async def _once_more(
 
 def _explain(error: TodoApiError) -> str:
     """Say what happened and what to do next, in words for a model."""
-    detail = f" {error.detail}" if error.detail else ""
+    detail = f" {error.detail.rstrip('.')}." if error.detail else ""
     match error:
         case TodoNotFound():
             return "There is no such todo. Call list_todos for the ids there are."
