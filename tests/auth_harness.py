@@ -6,7 +6,7 @@ server talk to the public and the internal application and to PingOne's stand-in
 
 import hashlib
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -41,6 +41,7 @@ INTROSPECTION_CLIENT = ("mcp", "the-mcp-server-introspects-with-this")
 _SIMULATOR_KEY = RSAKey.generate_key(2048, auto_kid=True)
 
 Change = str | list[str] | None
+PassOn = Callable[[httpx2.Request], Awaitable[httpx2.Response]]
 
 
 class Clock:
@@ -63,19 +64,33 @@ class Clock:
 
 
 class PingOneTransport(httpx2.AsyncBaseTransport):
-    """auth's connection to the simulator. `fail_with` makes PingOne unreachable, or odd."""
+    """auth's connection to the simulator. `fail_with` makes PingOne unreachable, or odd;
+
+    a request that it answers with None goes its way. `intercept` stands in between: it may hold
+    the request, pass it on, and change or lose the answer.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._inner = httpx2.ASGITransport(app)
-        self.fail_with: Callable[[httpx2.Request], httpx2.Response] | None = None
+        self.fail_with: Callable[[httpx2.Request], httpx2.Response | None] | None = None
+        self.intercept: Callable[[httpx2.Request, PassOn], Awaitable[httpx2.Response]] | None = None
         self.requests: list[httpx2.Request] = []
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Pass the request on, unless PingOne is to fail."""
         self.requests.append(request)
-        if self.fail_with is not None:
-            return self.fail_with(request)
+        if self.fail_with is not None and (failure := self.fail_with(request)) is not None:
+            return failure
+        if self.intercept is not None:
+            return await self.intercept(request, self._inner.handle_async_request)
         return await self._inner.handle_async_request(request)
+
+    async def fetch(self, url: str) -> dict[str, Any]:
+        """The JsonFetcher over this connection."""
+        response = await self.handle_async_request(httpx2.Request("GET", url))
+        if response.status_code != 200:
+            raise FetchFailed(f"{url} answered {response.status_code}")
+        return parse_json_object(url, await response.aread())
 
 
 class _Form(HTMLParser):
@@ -91,6 +106,10 @@ class _Form(HTMLParser):
             self.action = attributes["action"]
         if tag == "input" and attributes.get("type") == "hidden":
             self.fields[attributes["name"]] = attributes["value"]
+
+
+def _refuse_connection(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError(f"nothing in this test answers at {request.url.host}")
 
 
 def form_of(page: httpx.Response) -> dict[str, str]:
@@ -121,6 +140,8 @@ class AuthUnderTest:
         """A person's browser with an empty cookie jar; it shows redirects instead of following."""
         browser = httpx.AsyncClient(
             base_url=ISSUER,
+            # In place of the network, whose TLS set-up would be most of a test's time.
+            transport=httpx.MockTransport(_refuse_connection),
             mounts={
                 origin: httpx.ASGITransport(app, raise_app_exceptions=False)
                 for origin, app in self.apps.items()
@@ -262,12 +283,6 @@ async def auth_under_test(
     simulator_app = create_simulator(simulator_settings, now=clock, signing_key=_SIMULATOR_KEY)
     transport = PingOneTransport(simulator_app)
 
-    async def fetch(url: str) -> dict[str, Any]:
-        response = await transport.handle_async_request(httpx2.Request("GET", url))
-        if response.status_code != 200:
-            raise FetchFailed(f"{url} answered {response.status_code}")
-        return parse_json_object(url, await response.aread())
-
     auth_settings = AuthSettings(
         **{
             "auth_database_url": database_url,
@@ -284,7 +299,11 @@ async def auth_under_test(
         }
     )
     async with open_resources(
-        auth_settings, now=clock, monotonic=clock.monotonic, fetch=fetch, transport=transport
+        auth_settings,
+        now=clock,
+        monotonic=clock.monotonic,
+        fetch=transport.fetch,
+        transport=transport,
     ) as resources:
         auth = AuthUnderTest(
             resources=resources,

@@ -137,7 +137,9 @@ def new_postgresql_database(postgresql_server: PostgresqlServer) -> Iterator[Cal
 
     def make(template: str = "template1") -> str:
         name = f"test_{uuid4().hex}"
-        postgresql_server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        postgresql_server.execute(
+            f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY'
+        )
         made.append(name)
         return postgresql_server.url_of(name)
 

@@ -6,12 +6,33 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
+import structlog
 from auth_harness import AuthUnderTest, auth_under_test
 from database_servers import PostgresqlServer
+from hypothesis import settings
 
 from auth_server.storage.database import Database
 from auth_server.storage.encryption import Encryption, KeyRing
 from auth_server.storage.schema import upgrade
+
+# The same examples in every run, however slow the machine is.
+settings.register_profile("deterministic", derandomize=True, deadline=None)
+settings.load_profile("deterministic")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """Tracebacks as plain text: structlog's coloured default takes a second to draw each."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(
+                colors=False, exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
+    )
 
 
 @pytest.fixture
@@ -60,4 +81,17 @@ async def database(database_url: str, encryption: Encryption) -> AsyncIterator[D
 async def auth(database_url: str) -> AsyncIterator[AuthUnderTest]:
     """The authorization server with its defaults, and one registered public client."""
     async with auth_under_test(database_url) as auth:
+        yield auth
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[AuthUnderTest]:
+    """One server on SQLite for a module's tables of refusals, none of which leaves a trace.
+
+    For tests marked with pytest.mark.asyncio(loop_scope="module").
+    """
+    file = shutil.copy(sqlite_template, tmp_path_factory.mktemp("shared") / "auth.db")
+    async with auth_under_test(f"sqlite+aiosqlite:///{file}") as auth:
         yield auth

@@ -78,6 +78,7 @@ def create_consents() -> None:
         sa.Column("key_digest", sa.LargeBinary(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
         instant("expires_at"),
         sa.PrimaryKeyConstraint("key_digest", "subject", "scope", name="pk_consents"),
     )

@@ -8,6 +8,8 @@ from itertools import count
 from typing import Any
 
 import pytest
+from sqlalchemy import Executable
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from auth_server.domain.authorizations import (
     AuthorizationRequest,
@@ -175,6 +177,35 @@ def new_pending(
         return replace(pending, **changes)
 
     return build
+
+
+@pytest.fixture
+def tamper(database_url: str) -> Callable[[Executable], Awaitable[None]]:
+    """Changes the database behind the repositories' back, as its administrator could."""
+
+    async def execute(statement: Executable) -> None:
+        engine = create_async_engine(database_url)
+        try:
+            async with engine.begin() as connection:
+                await connection.execute(statement)
+        finally:
+            await engine.dispose()
+
+    return execute
+
+
+@pytest.fixture
+async def opened(encryption: Encryption) -> AsyncIterator[Callable[..., Database]]:
+    """Opens databases with other settings, and closes them."""
+    databases: list[Database] = []
+
+    def open_database(url: str, pool_size: int = 10) -> Database:
+        databases.append(Database(url, encryption, pool_size=pool_size))
+        return databases[-1]
+
+    yield open_database
+    for database in databases:
+        await database.close()
 
 
 @pytest.fixture

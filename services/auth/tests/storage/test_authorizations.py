@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Executable, select, update
 
 from auth_server.domain.authorizations import (
     AuthorizationStep,
@@ -16,7 +16,6 @@ from auth_server.domain.authorizations import (
 from auth_server.domain.handles import digest
 from auth_server.storage.database import Database
 from auth_server.storage.encryption import DecryptionFailed
-from auth_server.storage.engines import connected, parse_database_url, sqlite_engine
 from auth_server.storage.tables import authorizations
 
 NewPending = Callable[..., PendingAuthorization]
@@ -199,10 +198,9 @@ async def test_the_sweep_deletes_what_nobody_finished_in_time(
         ("nonce_encrypted", "code_verifier_encrypted"),
     ],
 )
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_ciphertext_moved_to_another_column_or_row_does_not_open(
     database: Database,
-    database_url: str,
+    tamper: Callable[[Executable], Awaitable[None]],
     new_pending: NewPending,
     now: datetime,
     column: str,
@@ -210,22 +208,11 @@ async def test_a_ciphertext_moved_to_another_column_or_row_does_not_open(
 ) -> None:
     victim = await insert(database, new_pending(AT_PINGONE))
     attacker = await insert(database, new_pending(AT_PINGONE))
-    for source, source_column in ((victim, other_column), (attacker, column)):
-        await overwrite(database_url, victim.id, column, source.id, source_column)
+    source = authorizations.alias()
+    for source_id, source_column in ((victim.id, other_column), (attacker.id, column)):
+        moved = select(source.c[source_column]).where(source.c.id == source_id).scalar_subquery()
+        change = update(authorizations).values({column: moved})
+        await tamper(change.where(authorizations.c.id == victim.id))
         with pytest.raises(DecryptionFailed):
             async with database.transaction() as tx:
                 await tx.authorizations.take_at_pingone(state_of(victim), BROWSER, now=now)
-
-
-async def overwrite(
-    url: str, row_id: str, column: str, source_id: str, source_column: str
-) -> None:
-    """What somebody with write access to the database could do."""
-    engine = sqlite_engine(parse_database_url(url), pool_size=1)
-    table = authorizations.alias()
-    async with connected(engine) as connection, connection.begin():
-        value = select(table.c[source_column]).where(table.c.id == source_id).scalar_subquery()
-        await connection.execute(
-            update(authorizations).where(authorizations.c.id == row_id).values({column: value})
-        )
-    await engine.dispose()

@@ -1,17 +1,16 @@
 """Registered clients: found while they live, renewed by use, and room made for new ones."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
+from sqlalchemy import Executable, text
 
 from auth_server.domain.clients import Client, ClientMetadata, GrantType, TokenEndpointAuthMethod
 from auth_server.domain.grants import Grant
 from auth_server.domain.handles import digest
 from auth_server.storage.database import Database
-from auth_server.storage.engines import connected
 
 NewClient = Callable[..., Client]
 HOUR = timedelta(hours=1)
@@ -67,11 +66,13 @@ async def test_a_client_is_unknown_from_its_expiry_on(
 
 
 async def test_a_disabled_client_is_unknown_and_renewing_does_not_bring_it_back(
-    database: Database, new_client: NewClient, now: datetime
+    database: Database,
+    tamper: Callable[[Executable], Awaitable[None]],
+    new_client: NewClient,
+    now: datetime,
 ) -> None:
     client = await insert(database, new_client(), now + HOUR)
-    async with connected(database._writing) as connection, connection.begin():
-        await connection.execute(text("UPDATE clients SET disabled_at = issued_at"))
+    await tamper(text("UPDATE clients SET disabled_at = issued_at"))
     async with database.transaction() as tx:
         await tx.clients.renew(client.client_id, now=now, expires_at=now + 2 * HOUR)
     assert not await is_there(database, client, now)
@@ -99,6 +100,7 @@ async def test_room_is_made_from_the_oldest_never_used_clients(
     oldest_but_used = ages[0]
     async with database.transaction() as tx:
         await tx.clients.renew(oldest_but_used.client_id, now=now, expires_at=now + HOUR)
+        assert await tx.clients.make_room(ceiling=10) == 0
         assert await tx.clients.make_room(ceiling=6) == 0
         assert await tx.clients.make_room(ceiling=4) == 2
         assert await tx.clients.make_room(ceiling=4) == 0
@@ -136,9 +138,7 @@ async def test_registrations_at_once_make_room_without_failing(
 async def test_the_sweep_keeps_expired_clients_that_active_grants_name(
     database: Database, new_client: NewClient, new_grant: Callable[..., Grant], now: datetime
 ) -> None:
-    kept, revoked, outlived, unused = [
-        await insert(database, new_client(), now) for _ in range(4)
-    ]
+    kept, revoked, outlived, unused = [await insert(database, new_client(), now) for _ in range(4)]
     fresh = await insert(database, new_client(), now + A_MOMENT)
     async with database.transaction() as tx:
         await tx.grants.insert(new_grant(client_id=kept.client_id))

@@ -43,9 +43,7 @@ async def test_a_grant_is_revoked_once(
 async def test_of_twenty_revocations_at_once_exactly_one_wins(
     race: Callable[..., Awaitable[list[Any]]], grant: Grant, now: datetime
 ) -> None:
-    results = await race(
-        lambda tx: tx.grants.revoke(grant.id, RevocationReason.CLIENT, now=now)
-    )
+    results = await race(lambda tx: tx.grants.revoke(grant.id, RevocationReason.CLIENT, now=now))
     assert len([result for result in results if result is not None]) == 1
 
 

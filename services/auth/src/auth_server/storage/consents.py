@@ -29,6 +29,7 @@ class Consents:
                 "key_digest": key_digest,
                 "subject": consent.subject,
                 "scope": scope,
+                "client_id": consent.key.client_id,
                 "expires_at": consent.expires_at,
             }
             # In one order everywhere: rows locked crosswise would be a deadlock.

@@ -151,13 +151,15 @@ def _replace_if_closed(connection: Any, _record: object, _proxy: object) -> None
 
 def _name_outages(context: ExceptionContext) -> StorageUnavailable | None:
     error = context.original_exception
-    # No connection here: connecting is what failed, for whatever reason.
+    if not isinstance(error, Exception):
+        return None  # a cancellation costs its connection, but stays a cancellation
+    # Without a connection, connecting is what failed, for whatever reason.
     if not (context.is_disconnect or context.connection is None or _is_outage(error)):
         return None
     return StorageUnavailable(f"the database failed: {type(error).__name__}: {error}")
 
 
-def _is_outage(error: BaseException) -> bool:
+def _is_outage(error: Exception) -> bool:
     if isinstance(error, OSError):
         return True
     if isinstance(error, sqlite3.Error):

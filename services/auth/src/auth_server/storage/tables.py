@@ -139,6 +139,8 @@ consents: Final = Table(
     Column("key_digest", LargeBinary, primary_key=True),
     Column("subject", Text, primary_key=True),
     Column("scope", Text, primary_key=True),
+    # Also in the key's digest; here so that a person's consents can be found by client.
+    Column("client_id", Text, nullable=False),
     _expires_at(),
 )
 
