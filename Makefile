@@ -14,6 +14,8 @@ MEMBER_PROJECTS := $(MEMBERS:%=%/pyproject.toml)
 SOURCES := services libs dev tests
 STATE := .local-state
 PYTEST_ARGS ?=
+# Processes that share the tests; the end-to-end tests come first and stay together in one.
+TEST_WORKERS ?= auto
 
 ##@ Run
 
@@ -33,7 +35,7 @@ clean: ## Remove the embedded state: databases, generated keys, logs
 ##@ Check
 
 test: $(VENV)/.installed ## All tests, on SQLite and on a PostgreSQL that the tests bring themselves
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: format-check lint types imports ## Every static gate
 
