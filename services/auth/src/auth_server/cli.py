@@ -10,7 +10,7 @@ from auth_server.storage.database import StorageUnavailable
 from auth_server.storage.schema import SchemaOutdated, upgrade
 from service_kit.logging import configure_logging
 from service_kit.serving import serve as serve_listeners
-from service_kit.settings import InvalidSettings, read_settings_or_exit
+from service_kit.settings import read_settings_or_exit
 
 app = typer.Typer(
     help="mcp-pingone's authorization server. Its configuration is the environment: .env.example"
@@ -30,7 +30,7 @@ def serve() -> None:
     settings = _settings()
     try:
         serve_listeners(partial(service, settings))
-    except (InvalidSettings, SchemaOutdated, StorageUnavailable) as error:
+    except (SchemaOutdated, StorageUnavailable) as error:
         sys.stderr.write(f"{error}\n")
         raise typer.Exit(1) from None
 

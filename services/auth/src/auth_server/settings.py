@@ -2,12 +2,16 @@
 
 import json
 from datetime import timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from auth_server.domain.errors import InvalidScope, OAuthError
+from auth_server.domain.registration import parse_client_metadata
+from auth_server.domain.scopes import parse_scope
 from auth_server.storage.encryption import KeyRing
+from auth_server.storage.engines import parse_database_url
 from service_kit.settings import (
     ServiceSettings,
     check_public_url,
@@ -28,7 +32,7 @@ class AuthSettings(ServiceSettings):
     auth_database_url: SecretStr = SecretStr("sqlite+aiosqlite:///.local-state/auth.db")
     auth_encryption_keys: SecretStr
     cookie_encryption_key: SecretStr
-    auth_log_level: str = "INFO"
+    auth_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     pingone_issuer: str
     mcp_server_client_id: str
@@ -115,11 +119,39 @@ class AuthSettings(ServiceSettings):
             raise ValueError("must be a JSON list of objects, each with a client_id")
         return value
 
+    @field_validator("auth_database_url")
+    @classmethod
+    def _check_database_url(cls, value: SecretStr) -> SecretStr:
+        parse_database_url(value.get_secret_value())
+        return value
+
+    @field_validator("mcp_scopes", "pingone_scopes")
+    @classmethod
+    def _check_scopes(cls, value: str) -> str:
+        try:
+            parse_scope(value)
+        except InvalidScope as error:
+            raise ValueError(error.description) from None
+        return value
+
     @field_validator("auth_encryption_keys")
     @classmethod
     def _check_encryption_keys(cls, value: SecretStr) -> SecretStr:
         KeyRing.parse(value.get_secret_value())
         return value
+
+    @model_validator(mode="after")
+    def _check_configured_clients(self) -> Self:
+        schemes = frozenset(self.auth_private_use_schemes.split())
+        for position, item in enumerate(self.clients, start=1):
+            client_secret = item.get("client_secret", "")
+            if not isinstance(client_secret, str):
+                raise ValueError(f"AUTH_CLIENTS, client {position}: client_secret must be a string")
+            try:
+                parse_client_metadata(item, schemes)
+            except OAuthError as error:
+                raise ValueError(f"AUTH_CLIENTS, client {position}: {error.description}") from None
+        return self
 
     @model_validator(mode="after")
     def _check_overrides(self) -> Self:
@@ -145,4 +177,9 @@ class AuthSettings(ServiceSettings):
             refuse_placeholder(name, secret)
         for key in self.cookie_keys:
             refuse_placeholder("COOKIE_ENCRYPTION_KEY", key)
+        for entry in self.auth_encryption_keys.get_secret_value().split(","):
+            refuse_placeholder("AUTH_ENCRYPTION_KEYS", entry.partition(":")[2])
+        for item in self.clients:
+            if "client_secret" in item:
+                refuse_placeholder("AUTH_CLIENTS: a client_secret", item["client_secret"])
         return self

@@ -45,7 +45,9 @@ async def service(
 
 
 async def _sweep_for_ever(resources: Resources) -> None:
-    sweep = SweepExpired(resources.database, resources.lifetimes, resources.now)
+    sweep = SweepExpired(
+        resources.database, resources.revoke_grant, resources.lifetimes, resources.now
+    )
     while True:
         await asyncio.sleep(resources.settings.auth_sweep_seconds)
         # A failed sweep is logged by the keeper of tasks; the next one tries again.

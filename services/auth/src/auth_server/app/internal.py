@@ -16,7 +16,9 @@ from service_kit.metrics import metrics_routes
 
 def create_internal_app(resources: Resources, lifecycle: Lifecycle) -> ASGIApp:
     """The application of the internal port: introspection, health and metrics."""
-    api = FastAPI(title="mcp-pingone auth, internal", docs_url=None, redoc_url=None)
+    api = FastAPI(
+        title="mcp-pingone auth, internal", docs_url=None, redoc_url=None, openapi_url=None
+    )
     install_failure_handlers(api, Pages())
     introspect = IntrospectHandle(resources.database, _live_tokens(resources), resources.now)
     issuer = resources.settings.auth_public_url

@@ -43,7 +43,13 @@ def create_public_app(resources: Resources) -> ASGIApp:
 def create_public_api(resources: Resources) -> FastAPI:
     """The routes of the public application, without the middleware around them."""
     settings = resources.settings
-    api = FastAPI(title="mcp-pingone auth", docs_url=None, redoc_url=None, openapi_url=None)
+    api = FastAPI(
+        title="mcp-pingone auth",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
     pages = Pages()
     install_failure_handlers(api, pages)
     authenticate = AuthenticateClient(resources.resolve_client)

@@ -11,7 +11,6 @@ import httpx2
 from prometheus_client import CollectorRegistry
 
 from auth_server.domain.clients import Client, ClientOrigin
-from auth_server.domain.errors import OAuthError
 from auth_server.domain.handles import digest
 from auth_server.domain.lifetimes import Lifetimes
 from auth_server.domain.registration import parse_client_metadata
@@ -30,7 +29,6 @@ from auth_server.upstream.tokens import TokenVerifier
 from service_kit.background import BackgroundTasks
 from service_kit.http_client import AiohttpJsonFetcher, JsonFetcher, create_session
 from service_kit.jwks_cache import JwksCache
-from service_kit.settings import InvalidSettings
 
 DRAIN_SECONDS: Final = 15.0
 
@@ -152,14 +150,7 @@ def _configured_clients(settings: AuthSettings, now: datetime) -> dict[str, Clie
     for item in settings.clients:
         client_secret = item.get("client_secret")
         method = "none" if client_secret is None else "client_secret_basic"
-        try:
-            metadata = parse_client_metadata(
-                {"token_endpoint_auth_method": method, **item}, schemes
-            )
-        except OAuthError as error:
-            raise InvalidSettings(
-                f"AUTH_CLIENTS: {item['client_id']}: {error.description}"
-            ) from error
+        metadata = parse_client_metadata({"token_endpoint_auth_method": method, **item}, schemes)
         clients[item["client_id"]] = Client(
             client_id=item["client_id"],
             metadata=metadata,

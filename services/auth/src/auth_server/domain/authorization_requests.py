@@ -66,7 +66,7 @@ def parse_authorization_request(
         raise InvalidRequest("request objects are not supported")
     if single(parameters, "response_mode") not in {None, "query"}:
         raise InvalidRequest("response_mode must be query")
-    resource = resources.select(parameters.get("resource", ()))
+    resource = resources.select([value for value in parameters.get("resource", ()) if value])
     return AuthorizationRequest(
         client_id=client.client_id,
         redirect_uri=redirect_uri,

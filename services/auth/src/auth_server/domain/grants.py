@@ -13,8 +13,10 @@ class RevocationReason(StrEnum):
     CLIENT = "revoked_by_client"
     CODE_REPLAY = "code_replay"
     CODE_MISMATCH = "code_mismatch"
+    CODE_UNREDEEMED = "code_unredeemed"
     REFRESH_REUSE = "refresh_reuse"
     UPSTREAM_DEAD = "upstream_dead"
+    UPSTREAM_REJECTED = "upstream_rejected"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ def is_match(registered: str, requested: str) -> bool:
     """Compare as strings (RFC 9700 2.1); on loopback http the port may differ (RFC 8252 7.3)."""
     if registered == requested:
         return True
+    if "#" in requested:
+        return False  # RFC 6749 3.1.2: or the answer would be added to the fragment
     one, other = _split(registered), _split(requested)
     if one is None or other is None or not (is_loopback(one) and is_loopback(other)):
         return False

@@ -71,7 +71,7 @@ def _grant_types(document: Mapping[str, Any]) -> frozenset[GrantType]:
 
 def _application_type(document: Mapping[str, Any]) -> str:
     value = document.get("application_type", "web")
-    if value not in {"native", "web"}:
+    if value not in ("native", "web"):
         raise InvalidClientMetadata("application_type must be native or web")
     return str(value)
 

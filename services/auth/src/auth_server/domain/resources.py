@@ -65,6 +65,8 @@ def is_same_resource(one: str, other: str) -> bool:
 
 
 def _comparison_key(identifier: str) -> str:
+    if any(character <= " " for character in identifier):
+        return identifier  # urlsplit would drop some of it in silence
     try:
         parts = urlsplit(identifier)
     except ValueError:

@@ -32,7 +32,7 @@ def granted_scopes(consented: Scopes, upstream_scope: str) -> Scopes:
     """
     if not upstream_scope:
         return consented
-    granted = consented & frozenset(upstream_scope.split())
+    granted = consented & frozenset(upstream_scope.split()) - {OFFLINE_ACCESS}
     return granted | (consented & {OFFLINE_ACCESS}) if granted else granted
 
 

@@ -93,7 +93,9 @@ class FinishLogin:
                 pending.request, AccessDenied("the account has none of the requested permissions")
             )
         async with self.database.transaction() as tx:
-            if await self._needs_account_consent(tx, pending, account):
+            if not await self._needs_account_consent(tx, pending, account):
+                return await self.issue_code(tx, pending, account)
+            if "none" not in pending.request.prompts:
                 waiting = replace(
                     pending,
                     id=str(uuid4()),
@@ -104,7 +106,11 @@ class FinishLogin:
                 )
                 await tx.authorizations.insert(waiting)
                 return AccountConsentNeeded(waiting)
-            return await self.issue_code(tx, pending, account)
+        # OpenID Connect Core 3.1.2.1: prompt=none forbids the page that would have to ask.
+        self.revoke_upstream(account.tokens)
+        raise AuthorizationFailed(
+            pending.request, LoginRequired("another account is signed on, and must be asked")
+        )
 
     async def _redeem(
         self, answer: UpstreamAnswer, pending: PendingAuthorization

@@ -54,4 +54,8 @@ class IssueHandles:
                     rotated_at=None,
                 ),
             )
+        # A client that refreshes is in use, however long ago somebody signed in with it.
+        await tx.clients.renew(
+            client.client_id, now=now, expires_at=now + self.lifetimes.used_client
+        )
         return IssuedHandles(access, refresh, int((expires_at - now).total_seconds()), scopes)

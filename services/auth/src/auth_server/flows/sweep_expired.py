@@ -7,7 +7,9 @@ from typing import Final
 
 import structlog
 
+from auth_server.domain.grants import RevocationReason
 from auth_server.domain.lifetimes import Lifetimes
+from auth_server.flows.revoke_grant import RevokeGrant
 from auth_server.storage.database import Database
 
 BATCH: Final = 500
@@ -21,6 +23,7 @@ class SweepExpired:
     """One short transaction per table: nobody waits for a sweep."""
 
     database: Database
+    revoke_grant: RevokeGrant
     lifetimes: Lifetimes
     now: Callable[[], datetime]
 
@@ -33,7 +36,7 @@ class SweepExpired:
     async def __call__(self) -> int:
         """Delete at most BATCH rows of each kind; return how many went."""
         now = self.now()
-        total = 0
+        total = await self._end_abandoned_grants(now)
         async with self.database.transaction() as tx:
             total += await tx.authorizations.delete_expired(now=now, limit=BATCH)
         async with self.database.transaction() as tx:
@@ -52,3 +55,14 @@ class SweepExpired:
         if total:
             _log.info("sweep.deleted", rows=total)
         return total
+
+    async def _end_abandoned_grants(self, now: datetime) -> int:
+        """A code that nobody redeemed must not leave PingOne tokens alive behind it."""
+        async with self.database.reading() as read:
+            # One code's lifetime later: another replica's clock may still take the code.
+            abandoned = await read.codes.abandoned_grants(
+                before=now - self.lifetimes.code, limit=BATCH
+            )
+        for grant_id in abandoned:
+            await self.revoke_grant(grant_id, RevocationReason.CODE_UNREDEEMED)
+        return len(abandoned)

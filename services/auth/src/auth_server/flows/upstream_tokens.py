@@ -119,6 +119,11 @@ class LiveUpstreamTokens:
         except UpstreamUnavailable as error:
             await self._failed(grant, owner, error)
             raise
+        except UpstreamAnswerRejected as error:
+            # An answer that is no token response: whether PingOne rotated is not known.
+            failure = UpstreamUnavailable(str(error), is_ambiguous=True)
+            await self._failed(grant, owner, failure)
+            raise failure from error
         return await self._verify_and_store(grant, stored, refreshed, owner)
 
     async def _verify_and_store(
@@ -131,12 +136,15 @@ class LiveUpstreamTokens:
             )
         except UpstreamAnswerRejected as error:
             _log.error("upstream.answer_rejected", grant_id=grant.id, reason=str(error))
-            await self._end(grant)
+            await self.revoke_grant(grant.id, RevocationReason.UPSTREAM_REJECTED)
+            # Ending the grant revokes the stored set; PingOne has issued this one in its place.
+            self.revoke_grant.revoke_upstream(refreshed)
             return None
         except UpstreamUnavailable:
-            # PingOne has rotated: the new refresh token must be kept, the access token not used.
-            unusable = replace(refreshed, expires_at=self.now())
-            await self._store(grant, stored, unusable, owner)
+            # PingOne has rotated, so its new refresh token must be kept; the access token that was
+            # verified before serves for as long as it lives.
+            kept = replace(stored.tokens, refresh_token=refreshed.refresh_token)
+            await self._store(grant, stored, kept, owner)
             raise
         return await self._store(grant, stored, refreshed, owner)
 

@@ -111,10 +111,16 @@ class Discovery:
 
 
 def _checked_endpoint(name: str, value: object) -> str:
-    parts = urlsplit(value) if isinstance(value, str) else None
-    is_safe = parts is not None and (
-        parts.scheme == "https" or (parts.scheme == "http" and is_loopback_host(parts.hostname))
-    )
-    if not isinstance(value, str) or not is_safe:
+    if not isinstance(value, str) or not _is_safe(value):
         raise UpstreamAnswerRejected(f"{name} is neither https nor on loopback")
     return value
+
+
+def _is_safe(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    if parts.scheme == "http":
+        return is_loopback_host(parts.hostname)
+    return parts.scheme == "https" and bool(parts.hostname)

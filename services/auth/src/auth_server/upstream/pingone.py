@@ -165,7 +165,7 @@ class PingOne:
                 return await request()
             except AuthlibOAuthError as error:
                 raise UpstreamRefused(str(error.error)) from error
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise UpstreamUnavailable("not a JSON object", is_ambiguous=True) from error
 
     def _read_tokens(
@@ -195,14 +195,16 @@ class PingOne:
         client = self._oauth_client()
         try:
             async with _bounded(self._client.timeout_seconds):
-                response = await client.get(
+                # Not get(): httpx's does not know withhold_token, which is Authlib's.
+                response = await client.request(
+                    "GET",
                     metadata.userinfo_endpoint,
                     auth=None,
                     withhold_token=True,
                     headers={"Authorization": f"Bearer {tokens.access_token}"},
                 )
             profile = response.json() if response.status_code == httpx2.codes.OK else {}
-        except (UpstreamUnavailable, ValueError) as error:
+        except (UpstreamUnavailable, ValueError, RecursionError) as error:
             _log.warning("pingone.userinfo_failed", reason=str(error))
             return None
         # OpenID Connect Core 5.3.2: a profile of another subject must not be used.

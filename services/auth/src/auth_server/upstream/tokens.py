@@ -94,8 +94,11 @@ def display_name(claims: dict[str, Any]) -> str | None:
     """The best name for people among the standard claims (OpenID Connect Core 5.1)."""
     for claim in ("name", "preferred_username", "email"):
         value = claims.get(claim)
-        if isinstance(value, str) and value.strip():
-            return value.strip()[:200]
+        if isinstance(value, str):
+            # PostgreSQL cannot store NUL, nor any encoding a lone surrogate.
+            printable = "".join(one for one in value if one.isprintable()).strip()
+            if printable:
+                return printable[:200]
     return None
 
 

@@ -1,0 +1,158 @@
+"""Which redirect URIs may be registered, and which requested one equals a registered one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auth_server.domain.errors import InvalidRedirectUri
+from auth_server.domain.redirect_uris import check_registrable, is_match
+
+SCHEMES = frozenset({"cursor", "vscode"})
+PORTS = st.integers(min_value=1, max_value=65535)
+
+
+@pytest.mark.parametrize(
+    "redirect_uri",
+    [
+        "https://client.example/callback",
+        "https://client.example",
+        "https://client.example:8443/callback?tenant=7",
+        "https://xn--bcher-kva.example/",
+        "https://192.0.2.7/callback",
+        "http://localhost/callback",
+        "http://localhost:33418/callback",
+        "http://127.0.0.1:33418/",
+        "http://127.0.0.1",
+        "http://[::1]:33418/callback",
+        "cursor://anysphere.cursor-retrieval/oauth/callback",
+        "vscode:callback",
+        "https://client.example/" + "c" * 1977,
+    ],
+    ids=lambda value: value[:50],
+)
+def test_a_safe_redirect_uri_may_be_registered(redirect_uri: str) -> None:
+    check_registrable(redirect_uri, SCHEMES)
+
+
+@pytest.mark.parametrize(
+    "redirect_uri",
+    [
+        "",
+        "/callback",
+        "//client.example/callback",
+        "client.example/callback",
+        "https://",
+        "https:///callback",
+        "https:client.example",
+        "http://client.example/callback",
+        "http://localhost.evil.example/callback",
+        "http://127.0.0.1.evil.example/callback",
+        "http://127.0.0.2/callback",
+        "http://0.0.0.0/callback",
+        "http://[::2]/callback",
+        "http://2130706433/callback",
+        "http://user@localhost/callback",
+        "http://localhost@evil.example/callback",
+        "https://user:password@client.example/callback",
+        "https://@client.example/callback",
+        "https://client.example/callback#fragment",
+        "https://client.example/callback#",
+        "cursor://host/callback#fragment",
+        "https://client.example:99999/callback",
+        "https://client.example:port/callback",
+        "https://[client.example/callback",
+        "https://client.example/a b",
+        "https://client.example\\@evil.example/",
+        "https://client.example/\r\nLocation:https://evil.example",
+        "https://client.example/callback\n",
+        "\thttps://client.example/callback",
+        "https://client.example/\x00",
+        "https://b\u00fccher.example/",
+        "https://client.example/\u202e",
+        "https://client.example/<script>",
+        'https://client.example/"',
+        "https://client.example/" + "c" * 1978,
+        "javascript:alert(1)",
+        "JavaScript://client.example/%0aalert(1)",
+        "data:text/html,hello",
+        "vbscript:msgbox(1)",
+        "file:///etc/passwd",
+        "blob:https://client.example/1",
+        "about:blank",
+        "ftp://client.example/",
+        "ws://localhost/",
+        "com.example.app:/callback",
+        "cursor2://host/callback",
+    ],
+    ids=lambda value: ascii(value)[:50],
+)
+def test_a_dangerous_redirect_uri_is_refused(redirect_uri: str) -> None:
+    with pytest.raises(InvalidRedirectUri) as refused:
+        check_registrable(redirect_uri, SCHEMES)
+    assert "evil" not in refused.value.description
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+@given(registered=PORTS, requested=PORTS)
+def test_on_loopback_any_port_matches(host: str, registered: int, requested: int) -> None:
+    one, other = f"http://{host}:{registered}/callback", f"http://{host}:{requested}/callback"
+    assert is_match(one, other)
+    assert is_match(f"http://{host}/callback", other)
+    assert is_match(one, f"http://{host}/callback")
+
+
+@given(registered=PORTS, requested=PORTS)
+def test_elsewhere_the_port_belongs_to_the_address(registered: int, requested: int) -> None:
+    one, other = (f"https://client.example:{port}/callback" for port in (registered, requested))
+    assert is_match(one, other) is (registered == requested)
+
+
+@pytest.mark.parametrize(
+    ("registered", "requested"),
+    [
+        ("https://client.example/callback", "https://client.example/callback/"),
+        ("https://client.example/callback", "https://CLIENT.example/callback"),
+        ("https://client.example/callback", "https://client.example:443/callback"),
+        ("https://client.example/callback", "https://client.example/callback?x=1"),
+        ("https://client.example/callback", "https://client.example/a/../callback"),
+        ("https://client.example/callback", "https://client.example/%63allback"),
+        ("https://client.example/", "https://client.example"),
+        ("https://client.example/callback", "http://client.example/callback"),
+        ("https://localhost:1/callback", "https://localhost:2/callback"),
+        ("cursor://host:1/callback", "cursor://host:2/callback"),
+        ("http://127.0.0.1:1/callback", "http://localhost:1/callback"),
+        ("http://127.0.0.1:1/callback", "http://[::1]:1/callback"),
+        ("http://127.0.0.1:1/callback", "http://127.0.0.2:1/callback"),
+        ("http://127.0.0.1:1/callback", "https://127.0.0.1:2/callback"),
+        ("http://127.0.0.1:1/callback", "http://127.0.0.1:2/callback/"),
+        ("http://127.0.0.1:1/callback", "http://127.0.0.1:2/Callback"),
+        ("http://127.0.0.1:1/callback", "http://127.0.0.1:2/callback?x=1"),
+        ("http://127.0.0.1:1/callback?x=1", "http://127.0.0.1:2/callback"),
+        ("http://127.0.0.1:1/callback", "http://127.0.0.1:2/callback;p"),
+        ("http://127.0.0.1:1/callback", "http://127.0.0.1:2/callback#fragment"),
+        ("http://127.0.0.1:1/callback", "http://127.0.0.1:1/callback#"),
+        ("http://127.0.0.1:1/callback", "http://user@127.0.0.1:2/callback"),
+        ("http://127.0.0.1:1/callback", "http://@127.0.0.1:2/callback"),
+        ("http://127.0.0.1:1/callback", "http://127.0.0.1:99999/callback"),
+        ("http://127.0.0.1:1/callback", "http://127.0.0.1:2/call\tback"),
+        ("http://127.0.0.1:1/callback", " http://127.0.0.1:2/callback"),
+        ("http://127.0.0.1:1/callback", "http://127.0.0.1:2\\@evil.example/callback"),
+        ("http://127.0.0.1:1/callback", ""),
+    ],
+)
+def test_nothing_but_the_loopback_port_may_differ(registered: str, requested: str) -> None:
+    assert not is_match(registered, requested)
+
+
+@given(st.text())
+def test_what_was_not_registered_never_matches(requested: str) -> None:
+    assert not is_match("https://client.example/callback", requested)
+
+
+@given(st.text())
+def test_any_text_is_either_registrable_or_refused(redirect_uri: str) -> None:
+    try:
+        check_registrable(redirect_uri, frozenset())
+    except InvalidRedirectUri:
+        return
+    assert redirect_uri.lower().startswith(("https://", "http://"))

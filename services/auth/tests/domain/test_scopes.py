@@ -1,0 +1,68 @@
+"""Scopes: parsed strictly, written in one order, and never more than PingOne granted."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auth_server.domain.errors import InvalidScope
+from auth_server.domain.scopes import format_scope, granted_scopes, parse_scope
+
+# RFC 6749 3.3: scope-token.
+CHARACTERS = "".join(chr(c) for c in (0x21, *range(0x23, 0x5C), *range(0x5D, 0x7F)))
+NAMES = st.text(CHARACTERS, min_size=1, max_size=20)
+SCOPES = st.frozensets(NAMES, min_size=1, max_size=10)
+
+
+@given(SCOPES)
+def test_scopes_survive_the_wire(scopes: frozenset[str]) -> None:
+    assert parse_scope(format_scope(scopes)) == scopes
+
+
+def test_scopes_are_written_in_one_order() -> None:
+    assert format_scope(["b", "a", "C"]) == "C a b"
+    assert format_scope([]) == ""
+
+
+def test_a_scope_that_is_named_twice_counts_once() -> None:
+    assert parse_scope("a b a") == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", " ", " a", "a ", "a  b", "a\tb", "a\nb", "a\n", 'a"b', "a\\b", "\u00e9", "a\x00", "a\x7f"],
+    ids=ascii,
+)
+def test_a_malformed_scope_is_refused(value: str) -> None:
+    with pytest.raises(InvalidScope):
+        parse_scope(value)
+
+
+def test_a_scope_has_at_most_2000_characters() -> None:
+    assert parse_scope("a" * 2000)
+    with pytest.raises(InvalidScope):
+        parse_scope("a" * 2001)
+
+
+@pytest.mark.parametrize(
+    ("consented", "upstream", "granted"),
+    [
+        ("read write", "openid profile read write", "read write"),
+        ("read", "openid read write", "read"),
+        ("read write", "openid read", "read"),
+        ("read write", "", "read write"),
+        ("read write", "openid", ""),
+        ("read offline_access", "openid read", "read offline_access"),
+        ("read offline_access", "openid offline_access", ""),
+    ],
+)
+def test_a_grant_carries_what_the_person_and_pingone_both_allowed(
+    consented: str, upstream: str, granted: str
+) -> None:
+    assert granted_scopes(parse_scope(consented), upstream) == frozenset(granted.split())
+
+
+@given(SCOPES, st.text())
+def test_a_grant_never_carries_more_than_was_consented(
+    consented: frozenset[str], upstream: str
+) -> None:
+    assert granted_scopes(consented, upstream) <= consented
