@@ -8,6 +8,8 @@ import structlog
 
 ResultT = TypeVar("ResultT")
 
+CANCELLATION_SECONDS = 2.0
+
 _log = structlog.get_logger(__name__)
 
 
@@ -18,24 +20,38 @@ class BackgroundTasks:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, ResultT], *, name: str) -> asyncio.Task[ResultT]:
-        """Start work now. Its failure is logged, whether or not anybody awaits the task."""
+        """Start work now. Its failure is logged, whether or not anybody awaits the task.
+
+        A request awaits it through asyncio.shield: awaited directly, it would be cancelled with it.
+        """
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return task
 
     async def drain(self, timeout_seconds: float) -> None:
-        """Await what is running; cancel, and say so, what takes longer than timeout_seconds."""
-        if not self._tasks:
-            return
-        _, late = await asyncio.wait(self._tasks, timeout=timeout_seconds)
+        """Await what is running; cancel, and say so, what takes longer than timeout_seconds.
+
+        That includes what running tasks start meanwhile. What is cancelled gets a moment to undo.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_seconds
+        while self._tasks and loop.time() < deadline:
+            await asyncio.wait(self._tasks, timeout=deadline - loop.time())
+        late = set(self._tasks)
         for task in late:
             _log.warning("background.cancelled", task=task.get_name())
             task.cancel()
         if late:
-            await asyncio.wait(late)
+            await asyncio.wait(late, timeout=CANCELLATION_SECONDS)
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.warning("background.failed", task=task.get_name(), error=str(error))
+            _log.warning(
+                "background.failed",
+                task=task.get_name(),
+                error=type(error).__name__,
+                reason=str(error),
+                exc_info=error,
+            )

@@ -1,12 +1,16 @@
 """A bound on request bodies, for services that let the framework read them."""
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.errors import Problem, problem_response
 
 
-class _BodyTooLarge(Exception):
-    pass
+class _BodyTooLarge(HTTPException):
+    """An HTTPException, because FastAPI turns whatever else a body's reading raises into 400."""
+
+    def __init__(self) -> None:
+        super().__init__(413)
 
 
 class BodyLimit:
@@ -21,31 +25,45 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        read = 0
-        answered = False
-
-        async def counting_receive() -> Message:
-            nonlocal read
-            message = await receive()
-            if message["type"] == "http.request":
-                read += len(message.get("body", b""))
-                if read > self._max_bytes:
-                    raise _BodyTooLarge
-            return message
-
-        async def noticing_send(message: Message) -> None:
-            nonlocal answered
-            answered = True
-            await send(message)
-
+        exchange = _Exchange(receive, send, self._max_bytes)
         try:
-            await self._app(scope, counting_receive, noticing_send)
+            await self._app(scope, exchange.receive, exchange.send)
         except _BodyTooLarge:
-            if answered:
+            if exchange.is_answered:
                 raise
-            problem = Problem(
-                413,
-                "content-too-large",
-                f"the request body may have at most {self._max_bytes} bytes",
-            )
-            await problem_response(problem)(scope, receive, send)
+        finally:
+            if exchange.is_too_large and not exchange.is_answered:
+                problem = Problem(
+                    413,
+                    "content-too-large",
+                    f"the request body may have at most {self._max_bytes} bytes",
+                )
+                await problem_response(problem)(scope, receive, send)
+
+
+class _Exchange:
+    """One request and its answer, of which nothing passes once the body has proved too large."""
+
+    def __init__(self, receive: Receive, send: Send, max_bytes: int) -> None:
+        self._receive = receive
+        self._send = send
+        self._bytes_left = max_bytes
+        self.is_answered = False
+
+    @property
+    def is_too_large(self) -> bool:
+        return self._bytes_left < 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._bytes_left -= len(message.get("body", b""))
+        if self.is_too_large:
+            raise _BodyTooLarge
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self.is_too_large and not self.is_answered:
+            return  # the application's own words for it, which may be 400 or 500
+        self.is_answered = True
+        await self._send(message)

@@ -1,6 +1,7 @@
 """RFC 9457 problem documents for the services' own APIs (OAuth endpoints have their own errors)."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +12,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+# A body can be wrong in as many places as it has bytes; a person corrects the first few.
+MAX_REPORTED_ERRORS = 10
+MAX_POINTER_PART_LENGTH = 60
 
 _log = structlog.get_logger(__name__)
 
@@ -35,9 +39,17 @@ class Problem(Exception):
         self.extensions = dict(extensions or {})
 
 
+class _ProblemDocument(JSONResponse):
+    media_type = PROBLEM_MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        # Escaped, since half a surrogate pair, which JSON can send, has no UTF-8 to answer it in.
+        return json.dumps(content, ensure_ascii=True).encode("ascii")
+
+
 def problem_response(problem: Problem) -> JSONResponse:
     """Render a problem (RFC 9457 section 3)."""
-    return JSONResponse(
+    return _ProblemDocument(
         {
             "type": f"urn:problem:{problem.type}",
             "title": HTTPStatus(problem.status).phrase,
@@ -47,7 +59,6 @@ def problem_response(problem: Problem) -> JSONResponse:
         },
         status_code=problem.status,
         headers=problem.headers,
-        media_type=PROBLEM_MEDIA_TYPE,
     )
 
 
@@ -77,8 +88,8 @@ async def _handle_invalid_request(_request: Request, error: Exception) -> JSONRe
     assert isinstance(error, RequestValidationError)  # noqa: S101  (Starlette dispatches by class)
     # Where and what, never the value: it may be a secret sent to the wrong place.
     errors = [
-        {"pointer": "/" + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]}
-        for item in error.errors()
+        {"pointer": _pointer(item["loc"]), "detail": _MESSAGES.get(item["type"], item["msg"])}
+        for item in error.errors()[:MAX_REPORTED_ERRORS]
     ]
     detail = "; ".join(f"{item['pointer']}: {item['detail']}" for item in errors[:5])
     return problem_response(
@@ -89,6 +100,16 @@ async def _handle_invalid_request(_request: Request, error: Exception) -> JSONRe
             extensions={"errors": errors},
         )
     )
+
+
+# Pydantic's own message quotes what was sent.
+_MESSAGES = {"union_tag_invalid": "Input tag is none of the expected tags"}
+
+
+def _pointer(location: Sequence[Any]) -> str:
+    """Write a place as a JSON pointer (RFC 6901 section 3)."""
+    parts = (str(part)[:MAX_POINTER_PART_LENGTH] for part in location)
+    return "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in parts)
 
 
 async def _handle_unexpected(request: Request, error: Exception) -> JSONResponse:

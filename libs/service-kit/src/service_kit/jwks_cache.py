@@ -1,11 +1,14 @@
 """A cache of one JSON Web Key Set: refetched on an unknown kid, with a cool-down against floods."""
 
 import asyncio
+import warnings
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from cryptography.exceptions import UnsupportedAlgorithm
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import JWKRegistry, Key, KeySet
 
 from service_kit.http_client import FetchFailed, JsonFetcher
 
@@ -14,6 +17,16 @@ LocateJwks = Callable[[], Awaitable[str]]
 
 MAX_AGE_SECONDS = 3600.0
 COOL_DOWN_SECONDS = 30.0
+
+# What joserfc and cryptography raise for the many ways in which a key can be wrong or unknown.
+_UNUSABLE = (
+    JoseError,
+    SecurityWarning,
+    UnsupportedAlgorithm,
+    ValueError,
+    LookupError,
+    TypeError,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -64,7 +77,7 @@ class JwksCache:
         The set may lack kid: the token is then to be refused. Raises JwksUnavailable when there
         is no set at all.
         """
-        if not self._is_current_for(kid):
+        if not self._is_current_for(kid) and not self._is_being_refreshed_for(kid):
             async with self._lock:
                 # Whoever waited here finds the work done, and the cool-down running, by the first.
                 if not self._is_current_for(kid) and not self._is_cooling_down():
@@ -74,23 +87,60 @@ class JwksCache:
         return self._key_set
 
     def _is_current_for(self, kid: str | None) -> bool:
-        fresh = self._monotonic() - self._fetched_at < self._max_age
-        return fresh and (kid is None or kid in self._kids)
+        return self._monotonic() - self._fetched_at < self._max_age and self._knows(kid)
+
+    def _is_being_refreshed_for(self, kid: str | None) -> bool:
+        # One caller waits for a slow issuer; whose key is known goes on with the old set.
+        return self._lock.locked() and self._knows(kid)
+
+    def _knows(self, kid: str | None) -> bool:
+        return self._key_set is not None and (kid is None or kid in self._kids)
 
     def _is_cooling_down(self) -> bool:
         return self._monotonic() - self._attempted_at < self._cool_down
 
     async def _refresh(self) -> None:
+        started_at = self._monotonic()
+        key_set = await self._fetch_key_set()
+        # Not before: an attempt whose caller is cancelled halfway must not keep the next one away.
         self._attempted_at = self._monotonic()
+        if key_set is not None:
+            self._key_set = key_set
+            self._kids = frozenset(key.kid for key in key_set.keys if key.kid)
+            self._fetched_at = started_at
+
+    async def _fetch_key_set(self) -> KeySet | None:
         try:
             document = await self._fetch(await self._locate())
-            key_set = KeySet.import_key_set(document)  # type: ignore[arg-type]
         except FetchFailed as error:
             _log.warning("jwks.fetch_failed", reason=str(error))
-            return
-        except (JoseError, ValueError, KeyError, TypeError) as error:
-            _log.warning("jwks.unreadable", reason=type(error).__name__)
-            return
-        self._key_set = key_set
-        self._kids = frozenset(key.kid for key in key_set.keys if key.kid)
-        self._fetched_at = self._attempted_at
+            return None
+        members = document.get("keys")
+        keys = _import_usable_keys(members) if isinstance(members, list) else []
+        if not keys:
+            _log.warning("jwks.unusable", reason="the document holds no key that verifies")
+            return None
+        return KeySet(keys)
+
+
+def _import_usable_keys(members: list[Any]) -> list[Key]:
+    """Import the keys that can verify; RFC 7517 section 5: ignore the others, not the set."""
+    keys = [key for member in members if (key := _import_key(member)) is not None]
+    if len(keys) < len(members):
+        _log.info("jwks.keys_ignored", ignored=len(members) - len(keys), used=len(keys))
+    return keys
+
+
+def _import_key(member: Any) -> Key | None:
+    # A symmetric key that everybody can read verifies nothing (RFC 8725 section 2.1).
+    if not isinstance(member, dict) or member.get("kty") == "oct" or member.get("use") == "enc":
+        return None
+    try:
+        with warnings.catch_warnings():
+            # joserfc only warns of an RSA key shorter than RFC 7518 section 3.3 demands.
+            warnings.simplefilter("error", SecurityWarning)
+            key = JWKRegistry.import_key(member)
+            key.ensure_kid()
+    except _UNUSABLE:
+        return None
+    return key

@@ -1,28 +1,21 @@
 """Structured logs: JSON lines in production, coloured lines in development, never a secret."""
 
+import contextlib
 import logging
-import re
 import sys
 import time
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import Any, TextIO
 from uuid import uuid4
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-REDACTED = "[redacted]"
-REQUEST_ID_HEADER = b"x-request-id"
+from service_kit.redaction import redact
 
-_SECRET_KEY = re.compile(
-    r"(secret|password|passwd|authorization|cookie|verifier|assertion|nonce|handle|_?token|(^|_)code|(^|_)state)$",
-    re.IGNORECASE,
-)
-# Our handles, JSON Web Tokens, credentials of the two HTTP schemes and of queries, in any text.
-_SECRET_VALUE = re.compile(
-    r"mcp(?:at|rt)_[\w-]+|eyJ[\w-]{8,}(?:\.[\w-]*){1,4}|\b(?:Bearer|Basic)\s+[\w~+/=.-]+"
-    r"|(?<=[?&])(?:code|state|code_verifier|client_secret|token|refresh_token|id_token_hint)=[^&\s\"']+"
-)
+REQUEST_ID_HEADER = b"x-request-id"
+# A caller decides how long a path is, and every line is kept.
+MAX_PATH_LENGTH = 500
 
 _access_log = structlog.get_logger("access")
 
@@ -37,6 +30,8 @@ def configure_logging(*, service: str, development: bool, level: str = "INFO") -
     ]
     if development:
         final: list[structlog.typing.Processor] = [
+            # Into text first: redact cannot look into an exception that is rendered after it.
+            structlog.processors.format_exc_info,
             redact,
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
@@ -44,7 +39,10 @@ def configure_logging(*, service: str, development: bool, level: str = "INFO") -
         ]
     else:
         final = [
-            structlog.processors.dict_tracebacks,
+            # Without locals, which structlog adds by default: they hold what was being handled.
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            ),
             redact,
             structlog.processors.JSONRenderer(),
         ]
@@ -55,7 +53,7 @@ def configure_logging(*, service: str, development: bool, level: str = "INFO") -
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -69,6 +67,14 @@ def configure_logging(*, service: str, development: bool, level: str = "INFO") -
     logging.getLogger("uvicorn.access").disabled = True
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (the library's name)
+        """Say where the record came from; the library's own way prints its arguments as well."""
+        kind = type(sys.exception()).__name__
+        with contextlib.suppress(OSError, ValueError):  # stderr itself may be what is broken
+            sys.stderr.write(f"a log record of {record.pathname}:{record.lineno} is lost: {kind}\n")
+
+
 def _add_service(service: str) -> structlog.typing.Processor:
     def add(
         _logger: Any, _method: str, event: MutableMapping[str, Any]
@@ -77,27 +83,6 @@ def _add_service(service: str) -> structlog.typing.Processor:
         return event
 
     return add
-
-
-def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace what looks like a secret, by its name or its shape. The last net, not the first."""
-    return {
-        key: REDACTED if _SECRET_KEY.search(key) else _without_secrets(value)
-        for key, value in event.items()
-    }
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, str):
-        return _SECRET_VALUE.sub(REDACTED, value)
-    if isinstance(value, dict):
-        return {
-            key: REDACTED if _SECRET_KEY.search(str(key)) else _without_secrets(item)
-            for key, item in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [_without_secrets(item) for item in value]
-    return value
 
 
 class RequestLog:
@@ -131,7 +116,7 @@ class RequestLog:
                 _access_log.info(
                     "request",
                     method=scope["method"],
-                    path=scope["path"],
+                    path=scope["path"][:MAX_PATH_LENGTH],
                     status=status,
                     milliseconds=round((self._monotonic() - started) * 1000, 1),
                 )

@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import os
 import signal
+import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass
 
+import structlog
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
@@ -17,6 +20,9 @@ from service_kit.health import Lifecycle
 # that closes first makes the client's next request fail.
 SERVER_KEEPALIVE_SECONDS = 75
 DRAIN_SECONDS = 25
+BACKLOG = 2048
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +47,70 @@ class _Server(uvicorn.Server):
 
 
 def serve(service: Service) -> None:
-    """Serve until SIGTERM or SIGINT, then drain: readiness goes first, running requests finish."""
-    uvloop.run(_serve(service))
+    """Serve until SIGTERM or SIGINT, then drain: readiness goes first, running requests finish.
+
+    A second SIGINT ends the draining. Exits with EX_UNAVAILABLE, and a log line that names the
+    address, when one of the listeners cannot have its port; then none has served anything.
+    """
+    if status := uvloop.run(_serve(service)):
+        raise SystemExit(status)
 
 
-async def _serve(service: Service) -> None:
+async def _serve(service: Service) -> int:
     lifecycle = Lifecycle()
     async with service(lifecycle) as listeners:
-        servers = [_Server(_configure(listener)) for listener in listeners]
+        with ExitStack() as open_sockets:
+            # Inside the service's context nothing is raised: a task group in there would wrap it.
+            try:
+                sockets = [_listen(listener, open_sockets) for listener in listeners]
+            except _CannotListen as error:
+                _log.error("serving.cannot_listen", reason=str(error))
+                return os.EX_UNAVAILABLE
+            await _run(listeners, sockets, lifecycle)
+    return os.EX_OK
 
-        def stop() -> None:
-            lifecycle.mark_draining()
-            for server in servers:
-                server.should_exit = True
 
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
-        async with asyncio.TaskGroup() as group:
-            for server in servers:
-                group.create_task(server.serve())
-            group.create_task(_mark_started_when_listening(servers, lifecycle))
+class _CannotListen(Exception):
+    """A listener's address is taken, unknown or not ours. The text names it."""
+
+
+def _listen(listener: Listener, open_sockets: ExitStack) -> list[socket.socket]:
+    """Listen on every address of the listener's host; raise _CannotListen."""
+    try:
+        found = socket.getaddrinfo(
+            listener.host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        addresses = {(family, address) for family, _, _, _, address in found}
+        return [
+            open_sockets.enter_context(
+                socket.create_server(address, family=family, backlog=BACKLOG)
+            )
+            for family, address in addresses
+        ]
+    except OSError as error:
+        raise _CannotListen(
+            f"cannot listen on {listener.host} port {listener.port}: {error}"
+        ) from error
+
+
+async def _run(
+    listeners: Sequence[Listener], sockets: Sequence[list[socket.socket]], lifecycle: Lifecycle
+) -> None:
+    servers = [_Server(_configure(listener)) for listener in listeners]
+
+    def stop(number: signal.Signals) -> None:
+        lifecycle.mark_draining()
+        for server in servers:
+            server.handle_exit(number, None)
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    async with asyncio.TaskGroup() as group:
+        for server, its_sockets in zip(servers, sockets, strict=True):
+            group.create_task(server.serve(its_sockets))
+        group.create_task(_mark_started_when_listening(servers, lifecycle))
+    _log.info("serving.stopped")
 
 
 def _configure(listener: Listener) -> uvicorn.Config:
@@ -69,7 +118,9 @@ def _configure(listener: Listener) -> uvicorn.Config:
         listener.app,
         host=listener.host,
         port=listener.port,
+        interface="asgi3",
         http="httptools",
+        ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -88,3 +139,5 @@ async def _mark_started_when_listening(
             return
         await asyncio.sleep(0.01)
     lifecycle.mark_started()
+    addresses = [f"{server.config.host}:{server.config.port}" for server in servers]
+    _log.info("serving.started", addresses=addresses)

@@ -2,16 +2,23 @@
 
 import ipaddress
 import os
+import re
 import sys
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 _LOOPBACK_NAMES = frozenset({"localhost"})
+# RFC 3986 section 2, and no others: urlsplit drops line breaks, browsers turn backslashes around.
+_URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 # Values that people copy from examples. They are welcome in development and nowhere else.
 _PLACEHOLDERS = ("changeme", "change-me", "placeholder", "example", "development", "insecure")
+_MIN_SECRET_LENGTH = 16
+# Different characters; a random secret of this length practically never has fewer.
+_MIN_SECRET_VARIETY = 6
 
 
 class ServiceSettings(BaseSettings):
@@ -35,6 +42,8 @@ def read_settings(settings_class: type[SettingsT]) -> SettingsT:
         return settings_class()
     except ValidationError as error:
         raise InvalidSettings(_explain(error)) from None
+    except SettingsError as error:  # a list or an object that is not JSON; the text names the field
+        raise InvalidSettings(f"{_REFUSAL}\n  {error}") from None
 
 
 def read_settings_or_exit(settings_class: type[SettingsT]) -> SettingsT:
@@ -46,12 +55,23 @@ def read_settings_or_exit(settings_class: type[SettingsT]) -> SettingsT:
         raise SystemExit(os.EX_CONFIG) from None
 
 
+_REFUSAL = "This service cannot start with the environment it was given:"
+
+
 def _explain(error: ValidationError) -> str:
-    lines = ["This service cannot start with the environment it was given:"]
-    for item in error.errors(include_url=False, include_input=False, include_context=False):
-        variable = "_".join(str(part) for part in item["loc"]).upper() or "the settings together"
-        lines.append(f"  {variable}: {item['msg'].removeprefix('Value error, ')}")
-    return "\n".join(lines)
+    items = error.errors(include_url=False, include_input=False, include_context=False)
+    lines = [
+        f"{_variable(item['loc'])}: {item['msg'].removeprefix('Value error, ')}" for item in items
+    ]
+    return "\n  ".join([_REFUSAL, *lines])
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    if not location:
+        return "the settings together"
+    name, *inside = location
+    # Names inside a variable's value may come from that value, so only positions are told.
+    return str(name).upper() + "".join(f"[{part}]" for part in inside if isinstance(part, int))
 
 
 def is_loopback_host(host: str | None) -> bool:
@@ -75,9 +95,14 @@ def check_public_url(url: str, *, path_allowed: bool = False) -> str:
 
     Clients compare it as a string (RFC 8414 section 3.3), so nothing is normalised here.
     """
+    if not _URL.fullmatch(url):
+        raise ValueError(
+            "must be an absolute http(s) URL without spaces or other foreign characters"
+        )
     parts = urlsplit(url)
-    if parts.hostname is None or parts.scheme not in {"http", "https"}:
+    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(parts.hostname or ""):
         raise ValueError("must be an absolute http(s) URL")
+    _check_port(parts)
     if parts.scheme == "http" and not is_loopback_host(parts.hostname):
         raise ValueError("must be https; plain http is accepted on a loopback host only")
     if parts.query or parts.fragment or parts.username is not None or url.endswith(("/", "?", "#")):
@@ -87,11 +112,24 @@ def check_public_url(url: str, *, path_allowed: bool = False) -> str:
     return url
 
 
+def _check_port(parts: SplitResult) -> None:
+    try:
+        is_wrong = parts.port == 0 or parts.netloc.endswith(":")
+    except ValueError:
+        is_wrong = True
+    if is_wrong:
+        raise ValueError("must have a port between 1 and 65535, or none")
+
+
 def refuse_placeholder(name: str, value: str) -> None:
-    """Raise ValueError when a secret is short or looks like one copied from an example."""
+    """Raise ValueError when a secret is short, monotonous or like one copied from an example."""
     lowered = value.lower()
-    if len(value) < 16 or any(word in lowered for word in _PLACEHOLDERS):
+    if (
+        len(value) < _MIN_SECRET_LENGTH
+        or len(set(value)) < _MIN_SECRET_VARIETY
+        or any(word in lowered for word in _PLACEHOLDERS)
+    ):
         raise ValueError(
-            f"{name} is a placeholder or shorter than 16 characters; outside development it must be"
-            " a random secret, for example from: openssl rand -base64 32"
+            f"{name} is a placeholder or shorter than {_MIN_SECRET_LENGTH} characters; outside"
+            " development it must be a random secret, for example from: openssl rand -base64 32"
         )
