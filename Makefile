@@ -55,6 +55,9 @@ types: $(VENV)/.installed ## mypy, strict
 imports: $(VENV)/.installed ## import-linter: imports point downwards, see ARCHITECTURE.md
 	PYTHONPATH= $(BIN)/lint-imports
 
+conformance: $(VENV)/.installed ## The official MCP conformance suite against the whole stack (needs the npm registry once)
+	$(BIN)/python tests/conformance/run.py
+
 ##@ Maintain
 
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -75,7 +78,7 @@ distclean: clean ## Also remove the Python environment and all caches
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "; print "mcp-pingone\n\nUsage: make <target>"} \
 		/^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 # The environment: created once, installed again whenever a lock or a member's metadata changes.
 $(VENV)/bin/python:
@@ -90,4 +93,4 @@ $(VENV)/.installed: $(VENV)/bin/python requirements/development.txt $(MEMBER_PRO
 	@echo "$(CURDIR)/dev" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/mcp_pingone_local_stack.pth"
 	@touch $@
 
-.PHONY: demo dev migrate clean test check format format-check lint types imports lock distclean help
+.PHONY: demo dev migrate clean test check conformance format format-check lint types imports lock distclean help

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -19,14 +20,20 @@ class BackgroundTasks:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def start(self, work: Coroutine[Any, Any, ResultT], *, name: str) -> asyncio.Task[ResultT]:
-        """Start work now. Its failure is logged, whether or not anybody awaits the task.
+    def start(
+        self,
+        work: Coroutine[Any, Any, ResultT],
+        *,
+        name: str,
+        expected: tuple[type[Exception], ...] = (),
+    ) -> asyncio.Task[ResultT]:
+        """Start work now. A failure that is not `expected` is logged, whoever awaits the task.
 
         A request awaits it through asyncio.shield: awaited directly, it would be cancelled with it.
         """
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._finished)
+        task.add_done_callback(partial(self._finished, expected))
         return task
 
     async def drain(self, timeout_seconds: float) -> None:
@@ -45,9 +52,10 @@ class BackgroundTasks:
         if late:
             await asyncio.wait(late, timeout=CANCELLATION_SECONDS)
 
-    def _finished(self, task: asyncio.Task[Any]) -> None:
+    def _finished(self, expected: tuple[type[Exception], ...], task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, expected):
             _log.warning(
                 "background.failed",
                 task=task.get_name(),

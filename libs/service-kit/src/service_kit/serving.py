@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service_kit.health import Lifecycle
 
@@ -36,6 +37,14 @@ class Listener:
 
 # Opens what the process shares (database, sessions), yields its listeners, closes on exit.
 Service = Callable[[Lifecycle], AbstractAsyncContextManager[Sequence[Listener]]]
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, which would leave the white space after a value in the value."""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take the value without the white space around it (RFC 9110 section 5.5)."""
+        super().on_header(name, value.strip(b" \t"))
 
 
 class _Server(uvicorn.Server):
@@ -119,7 +128,7 @@ def _configure(listener: Listener) -> uvicorn.Config:
         host=listener.host,
         port=listener.port,
         interface="asgi3",
-        http="httptools",
+        http=_Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

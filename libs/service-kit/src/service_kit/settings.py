@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 _LOOPBACK_NAMES = frozenset({"localhost"})
 # RFC 3986 section 2, and no others: urlsplit drops line breaks, browsers turn backslashes around.
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 # Values that people copy from examples. They are welcome in development and nowhere else.
@@ -103,6 +104,9 @@ def check_public_url(url: str, *, path_allowed: bool = False) -> str:
     if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(parts.hostname or ""):
         raise ValueError("must be an absolute http(s) URL")
     _check_port(parts)
+    if parts.netloc != parts.netloc.lower() or parts.port == _DEFAULT_PORTS[parts.scheme]:
+        # Browsers send the other form as Origin, and most clients build it: it would never match.
+        raise ValueError("must have a lower-case host, and no port that its scheme implies")
     if parts.scheme == "http" and not is_loopback_host(parts.hostname):
         raise ValueError("must be https; plain http is accepted on a loopback host only")
     if parts.query or parts.fragment or parts.username is not None or url.endswith(("/", "?", "#")):

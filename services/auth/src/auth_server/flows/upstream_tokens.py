@@ -74,7 +74,11 @@ class LiveUpstreamTokens:
             return None
         task = self._in_flight.get(grant.id)
         if task is None:
-            task = self.background.start(self._refresh(grant, stored), name="refresh-upstream")
+            task = self.background.start(
+                self._refresh(grant, stored),
+                name="refresh-upstream",
+                expected=(UpstreamUnavailable,),
+            )
             self._in_flight[grant.id] = task
             task.add_done_callback(lambda _: self._in_flight.pop(grant.id, None))
         if is_alive:

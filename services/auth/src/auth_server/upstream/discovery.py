@@ -81,7 +81,6 @@ class Discovery:
         return self._monotonic() - self._attempted_at < COOL_DOWN_SECONDS
 
     async def _refresh(self) -> None:
-        self._attempted_at = self._monotonic()
         if self._overrides.keys() >= _REQUIRED:
             self._metadata, self._fetched_at = ProviderMetadata(**self._overrides), float("inf")
             return
@@ -91,8 +90,10 @@ class Discovery:
             self._metadata = self._read(document)
         except (FetchFailed, UpstreamAnswerRejected) as error:
             _log.warning("pingone.discovery_failed", reason=str(error))
+            # Not before: a cancelled attempt must not keep the next one away.
+            self._attempted_at = self._monotonic()
             return
-        self._fetched_at = self._attempted_at
+        self._fetched_at = self._monotonic()
 
     def _read(self, document: Mapping[str, Any]) -> ProviderMetadata:
         # OpenID Connect Discovery 4.3: a document for another issuer must not be used.
