@@ -11,7 +11,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/$(BIN)/uv)
 PYTHON ?= $(or $(UV_PYTHON),python3)
 MEMBERS := libs/service-kit services/auth services/mcp services/todo-api dev/pingone-simulator
 MEMBER_PROJECTS := $(MEMBERS:%=%/pyproject.toml)
-SOURCES := services libs dev tests
+SOURCES := services libs dev tests conftest.py
 STATE := .local-state
 PYTEST_ARGS ?=
 # Processes that share the tests; the end-to-end tests come first and stay together in one.

@@ -86,11 +86,15 @@ class LiveUpstreamTokens:
             return stored.tokens
         try:
             async with asyncio.timeout(self.times.wait.total_seconds()):
-                return await asyncio.shield(task)
+                refreshed = await asyncio.shield(task)
         except TimeoutError as error:
             raise _unavailable("the refresh takes too long") from error
         except UpstreamUnavailable as error:
             raise _unavailable(str(error), error.retry_after_seconds) from error
+        if refreshed is not None and self.now() >= refreshed.expires_at:
+            # Somebody else held the lease and has nothing newer to show yet.
+            raise _unavailable("the refresh has not brought a live token")
+        return refreshed
 
     def _is_due(self, tokens: UpstreamTokens) -> bool:
         # Jitter spreads the refreshes of logins that happened together.
