@@ -25,6 +25,10 @@ demo: $(VENV)/.installed ## The whole story on this machine: sign in, get a hand
 dev: $(VENV)/.installed ## Start the simulator and the three services, and keep them running (Ctrl-C stops all)
 	$(BIN)/python -m local_stack up
 
+compose: ## The whole system in containers, on loopback (needs Docker)
+	deploy/compose/make-secrets
+	docker compose up --build
+
 migrate: $(VENV)/.installed ## Bring the databases named by AUTH_DATABASE_URL and TODO_DATABASE_URL to the newest schema
 	$(BIN)/python -m auth_server migrate
 	$(BIN)/python -m todo_api migrate
@@ -55,6 +59,12 @@ types: $(VENV)/.installed ## mypy, strict
 imports: $(VENV)/.installed ## import-linter: imports point downwards, see ARCHITECTURE.md
 	PYTHONPATH= $(BIN)/lint-imports
 
+check-deploy: ## The deployment files: hadolint, kustomize, Kubernetes schemas (brings its own pinned tools)
+	PYTHON="$(PYTHON)" deploy/check
+
+compose-test: $(VENV)/.installed ## Build the images, run docker-compose.yml, drive it with a real client (needs Docker)
+	deploy/compose-test
+
 conformance: $(VENV)/.installed ## The official MCP conformance suite against the whole stack (needs the npm registry once)
 	$(BIN)/python tests/conformance/run.py
 
@@ -71,14 +81,16 @@ lock: $(VENV)/bin/python ## Recompile requirements/*.txt (LOCK_ARGS="--upgrade" 
 	$(COMPILE) services/mcp/pyproject.toml libs/service-kit/pyproject.toml -c requirements/development.txt -o requirements/mcp.txt
 	$(COMPILE) services/todo-api/pyproject.toml libs/service-kit/pyproject.toml -c requirements/development.txt -o requirements/todo-api.txt
 	$(COMPILE) dev/pingone-simulator/pyproject.toml libs/service-kit/pyproject.toml -c requirements/development.txt -o requirements/pingone-simulator.txt
+	$(COMPILE) deploy/tools.in -o deploy/tools.txt
+	$(COMPILE) --no-deps deploy/kubectl.in -o deploy/kubectl.txt
 
 distclean: clean ## Also remove the Python environment and all caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "; print "mcp-pingone\n\nUsage: make <target>"} \
 		/^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / {printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 # The environment: created once, installed again whenever a lock or a member's metadata changes.
 $(VENV)/bin/python:
@@ -93,4 +105,4 @@ $(VENV)/.installed: $(VENV)/bin/python requirements/development.txt $(MEMBER_PRO
 	@echo "$(CURDIR)/dev" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/mcp_pingone_local_stack.pth"
 	@touch $@
 
-.PHONY: demo dev migrate clean test check conformance format format-check lint types imports lock distclean help
+.PHONY: demo dev compose migrate clean test check check-deploy compose-test conformance format format-check lint types imports lock distclean help

@@ -2,15 +2,18 @@
 
 import sys
 from functools import partial
+from typing import TypeVar
 
 import typer
 
-from auth_server.settings import AuthSettings
+from auth_server.settings import AuthSettings, StoreSettings
 from auth_server.storage.database import StorageUnavailable
 from auth_server.storage.schema import SchemaOutdated, upgrade
 from service_kit.logging import configure_logging
 from service_kit.serving import serve as serve_listeners
 from service_kit.settings import read_settings_or_exit
+
+SettingsT = TypeVar("SettingsT", bound=StoreSettings)
 
 app = typer.Typer(
     help="mcp-pingone's authorization server. Its configuration is the environment: .env.example"
@@ -27,7 +30,7 @@ def serve() -> None:
     # Imported here: `migrate`, which runs before every start, needs none of it.
     from auth_server.app import service
 
-    settings = _settings()
+    settings = _read(AuthSettings)
     try:
         serve_listeners(partial(service, settings))
     except (SchemaOutdated, StorageUnavailable) as error:
@@ -38,7 +41,7 @@ def serve() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database of AUTH_DATABASE_URL to the newest schema. Safe to run at any time."""
-    settings = _settings()
+    settings = _read(StoreSettings)
     try:
         upgrade(settings.auth_database_url.get_secret_value())
     except StorageUnavailable as error:
@@ -47,8 +50,8 @@ def migrate() -> None:
     typer.echo("The database has the newest schema.")
 
 
-def _settings() -> AuthSettings:
-    settings = read_settings_or_exit(AuthSettings)
+def _read(settings_class: type[SettingsT]) -> SettingsT:
+    settings = read_settings_or_exit(settings_class)
     configure_logging(
         service="auth", development=settings.is_development, level=settings.auth_log_level
     )

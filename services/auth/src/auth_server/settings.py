@@ -22,17 +22,38 @@ from service_kit.settings import (
 _MAX_DAYS: Final = 3650
 
 
-class AuthSettings(ServiceSettings):
-    """Every field is the environment variable of the same name."""
+class StoreSettings(ServiceSettings):
+    """What a migration needs to know: no key and no credential but the database's."""
 
     auth_public_url: str = Field("http://localhost:8080", description="the issuer")
+    auth_database_url: SecretStr = SecretStr("sqlite+aiosqlite:///.local-state/auth.db")
+    auth_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+
+    @property
+    def is_development(self) -> bool:
+        """True when the issuer is http on a loopback host."""
+        return is_development(self.auth_public_url)
+
+    @field_validator("auth_public_url")
+    @classmethod
+    def _check_public_url(cls, value: str) -> str:
+        return check_public_url(value)
+
+    @field_validator("auth_database_url")
+    @classmethod
+    def _check_database_url(cls, value: SecretStr) -> SecretStr:
+        parse_database_url(value.get_secret_value())
+        return value
+
+
+class AuthSettings(StoreSettings):
+    """Every field is the environment variable of the same name."""
+
     auth_listen_host: str = "127.0.0.1"
     auth_port: int = Field(8080, ge=1, le=65535)
     auth_internal_port: int = Field(8090, ge=1, le=65535)
-    auth_database_url: SecretStr = SecretStr("sqlite+aiosqlite:///.local-state/auth.db")
     auth_encryption_keys: SecretStr
     cookie_encryption_key: SecretStr
-    auth_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     pingone_issuer: str
     mcp_server_client_id: str
@@ -63,11 +84,6 @@ class AuthSettings(ServiceSettings):
     auth_sweep_seconds: int = Field(300, ge=1, le=86_400)
 
     @property
-    def is_development(self) -> bool:
-        """True when the issuer is http on a loopback host."""
-        return is_development(self.auth_public_url)
-
-    @property
     def cookie_keys(self) -> tuple[str, ...]:
         """The keys that sign forms: the first signs, all verify."""
         keys = self.cookie_encryption_key.get_secret_value().split(",")
@@ -96,14 +112,9 @@ class AuthSettings(ServiceSettings):
         """Outlasts what it guards: the refresh and a fetch of keys, with time left to store."""
         return timedelta(seconds=2 * self.pingone_timeout_seconds + 10)
 
-    @field_validator("auth_public_url", "pingone_issuer")
+    @field_validator("pingone_issuer", "mcp_resource")
     @classmethod
-    def _check_issuer(cls, value: str, info: Any) -> str:
-        return check_public_url(value, path_allowed=info.field_name == "pingone_issuer")
-
-    @field_validator("mcp_resource")
-    @classmethod
-    def _check_resource(cls, value: str) -> str:
+    def _check_url(cls, value: str) -> str:
         return check_public_url(value, path_allowed=True)
 
     @field_validator("auth_clients")
@@ -117,12 +128,6 @@ class AuthSettings(ServiceSettings):
             isinstance(item, dict) and isinstance(item.get("client_id"), str) for item in parsed
         ):
             raise ValueError("must be a JSON list of objects, each with a client_id")
-        return value
-
-    @field_validator("auth_database_url")
-    @classmethod
-    def _check_database_url(cls, value: SecretStr) -> SecretStr:
-        parse_database_url(value.get_secret_value())
         return value
 
     @field_validator("mcp_scopes", "pingone_scopes")

@@ -4,6 +4,8 @@ import argparse
 import os
 import sys
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from service_kit.logging import configure_logging
 from service_kit.serving import serve
 from service_kit.settings import read_settings_or_exit
@@ -53,7 +55,12 @@ def main() -> None:
 def _migrate() -> None:
     settings = read_settings_or_exit(StoreSettings)
     configure_logging(service="todo-api", development=settings.development)
-    migrate(settings.todo_database_url.get_secret_value())
+    try:
+        migrate(settings.todo_database_url.get_secret_value())
+    except (OSError, SQLAlchemyError) as error:
+        # Its kind only: the text of a driver's error may hold the URL.
+        sys.stderr.write(f"The database cannot be migrated: {type(error).__name__}\n")
+        raise SystemExit(1) from None
 
 
 def _serve() -> None:
