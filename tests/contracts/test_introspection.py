@@ -17,6 +17,7 @@ from mcp_server.handle_verifier import (
 from mcp_server.handle_verifier.verified_handle import read_answer
 
 
+@pytest.mark.standard("RFC 7662 2.2 active")
 async def test_an_active_handle_is_read_with_everything_it_stands_for(
     auth: AuthUnderTest, vouch: Any
 ) -> None:
@@ -33,6 +34,7 @@ async def test_an_active_handle_is_read_with_everything_it_stands_for(
     assert token.expires_at == int(now) + 3600
 
 
+@pytest.mark.standard("RFC 7662 2.2 inactive")
 async def test_an_unknown_a_revoked_and_an_expired_handle_are_the_same_inactive(
     auth: AuthUnderTest, introspect: Any, let_time_pass: Callable[[timedelta], None]
 ) -> None:
@@ -46,6 +48,7 @@ async def test_an_unknown_a_revoked_and_an_expired_handle_are_the_same_inactive(
         read_answer(answers[0], resource=RESOURCE, issuer=ISSUER, now=0)
 
 
+@pytest.mark.standard("RFC 7662 2.3")
 async def test_wrong_credentials_are_an_outage_and_never_inactive(
     auth: AuthUnderTest, session: aiohttp.ClientSession, serve: Any
 ) -> None:
@@ -58,6 +61,7 @@ async def test_wrong_credentials_are_an_outage_and_never_inactive(
             await stranger(handles["access_token"])
 
 
+@pytest.mark.standard("RFC 6749 2.3.1 basic")
 async def test_credentials_with_reserved_characters_arrive_as_they_are(
     session: aiohttp.ClientSession, serve: Any, start_auth: Any
 ) -> None:

@@ -1,6 +1,7 @@
 """The documents that lead a client from the resource to its authorization server and back."""
 
 import httpx
+import pytest
 from auth_harness import API, ISSUER, RESOURCE, AuthUnderTest
 
 from auth_server.pages.consent import SCOPE_DESCRIPTIONS
@@ -13,6 +14,9 @@ from todo_api.endpoints.bearer import READ, WRITE
 from todo_api.settings import TodoApiSettings
 
 
+@pytest.mark.standard(
+    "RFC 8414 3.3", "RFC 9728 3.3", "MCP 2026-07-28 authorization: server metadata"
+)
 async def test_the_resource_names_its_authorization_server_exactly(auth: AuthUnderTest) -> None:
     app = create_resource_metadata(resource=RESOURCE, issuer=ISSUER, name="Todos")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
@@ -24,6 +28,7 @@ async def test_the_resource_names_its_authorization_server_exactly(auth: AuthUnd
     assert set(resource["scopes_supported"]) <= set(server["scopes_supported"])
 
 
+@pytest.mark.standard("RFC 9700 2.6 metadata")
 async def test_a_client_finds_every_endpoint_that_its_flow_needs(auth: AuthUnderTest) -> None:
     server = (await auth.anyone.get("/.well-known/oauth-authorization-server")).json()
     for endpoint in ("authorization", "token", "registration", "revocation"):

@@ -55,6 +55,7 @@ async def test_pages_follow_each_other_and_completion_filters(todo_api: Any, tok
     assert len(still_open.todos) == 4
 
 
+@pytest.mark.standard("RFC 9457 3.1.1")
 async def test_each_refusal_of_the_api_is_the_error_that_the_tools_explain(
     todo_api: Any, token: str, vouch: Any
 ) -> None:

@@ -42,6 +42,7 @@ async def test_a_client_that_was_allowed_before_reconnects_without_any_page(
     assert after["client_id"] == before["client_id"]
 
 
+@pytest.mark.standard("MCP 2026-07-28 security: confused deputy")
 async def test_another_client_in_the_same_browser_is_asked_about_although_pingone_is_silent(
     world: Any,
 ) -> None:

@@ -26,6 +26,7 @@ SECRET_PARAMETERS = {
 LOOKS_SECRET = re.compile(r"[\w-]{43,}|eyJ[\w-]+\.[\w-]+")
 
 
+@pytest.mark.standard("RFC 6749 10.3", "RFC 6750 5.3")
 async def test_the_logs_hold_no_handle_token_code_cookie_or_key(
     world: Any, call: Any, eventually: Any
 ) -> None:

@@ -17,6 +17,7 @@ ERAS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 CONCURRENT = 20
 
 
+@pytest.mark.standard("MCP 2025-11-25 lifecycle: whole path")
 @pytest.mark.parametrize("mode", ERAS)
 async def test_a_client_that_knows_only_the_url_reaches_all_five_tools(
     world: Any, call: Any, mode: str
@@ -40,6 +41,7 @@ async def test_a_client_that_knows_only_the_url_reaches_all_five_tools(
         assert created["id"] not in {todo["id"] for todo in await _all_todos(call, client)}
 
 
+@pytest.mark.standard("MCP 2026-07-28 authorization: step-up")
 async def test_the_client_asks_first_for_reading_and_for_writing_only_when_a_tool_needs_it(
     world: Any, call: Any
 ) -> None:
@@ -55,6 +57,7 @@ async def test_the_client_asks_first_for_reading_and_for_writing_only_when_a_too
     assert "todo_api:write" in second.pages[0][1].text
 
 
+@pytest.mark.standard("RFC 9700 4.9.1", "MCP 2026-07-28 authorization: no passthrough")
 async def test_a_handle_is_all_the_client_ever_holds(world: Any, call: Any) -> None:
     agent = await world.agent(ALICE)
     async with agent.connect() as client:

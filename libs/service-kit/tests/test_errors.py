@@ -88,6 +88,7 @@ def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.standard("RFC 9457 3", "RFC 9457 3.1.1", "RFC 9457 3.1.3")
 async def test_a_problem_is_rendered_with_its_headers_and_extensions() -> None:
     response = await send("GET", "/gone")
     assert assert_problem(response, 410) == {
@@ -110,6 +111,7 @@ async def test_an_unknown_path_is_a_problem_that_does_not_repeat_it() -> None:
     }
 
 
+@pytest.mark.standard("RFC 9457 3.1.2")
 async def test_a_method_that_is_not_allowed_is_a_problem_that_keeps_the_allow_header() -> None:
     response = await send("DELETE", "/gone")
     assert assert_problem(response, 405)["type"] == "urn:problem:method-not-allowed"
@@ -122,6 +124,7 @@ async def test_an_http_exception_keeps_its_text_and_headers() -> None:
     assert response.headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.standard("RFC 9457 3.1.4", "RFC 9457 3.2")
 async def test_invalid_input_is_answered_with_where_and_what() -> None:
     response = await send("POST", "/orders/x?dry_run=maybe", json={"amount": 10, "sizes": [1, "x"]})
     document = assert_problem(response, 422)
@@ -135,6 +138,7 @@ async def test_invalid_input_is_answered_with_where_and_what() -> None:
     assert document["detail"].startswith("/path/number: Input should be a valid integer")
 
 
+@pytest.mark.standard("RFC 9457 5")
 @pytest.mark.parametrize(
     "body",
     [
@@ -195,6 +199,7 @@ async def test_half_a_surrogate_pair_in_a_name_is_invalid_input() -> None:
     assert error["pointer"] == "/body"
 
 
+@pytest.mark.standard("RFC 9457 3.2")
 async def test_a_pointer_is_escaped_and_bounded() -> None:
     body = {"amount": 1, "a/b~c": 1, "x" * 10_000: 1}
     document = assert_problem(await send("POST", "/orders/1", json=body), 422)
@@ -210,6 +215,7 @@ async def test_a_body_with_a_thousand_mistakes_gets_a_short_answer() -> None:
     assert len(response.content) < 4096
 
 
+@pytest.mark.standard("RFC 9457 5")
 async def test_an_unexpected_exception_is_a_500_without_details_and_logged_with_them() -> None:
     with capture_logs() as logs:
         response = await send("GET", f"/broken?code={SECRET}")

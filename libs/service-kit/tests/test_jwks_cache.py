@@ -92,6 +92,7 @@ async def test_a_set_is_fetched_again_at_the_end_of_its_age() -> None:
     assert len(issuer.fetched) == 2
 
 
+@pytest.mark.standard("OIDC Core 10.1.1")
 async def test_an_unknown_kid_leads_to_one_fetch_per_cool_down() -> None:
     issuer = Issuer()
     cache = issuer.cache()
@@ -106,6 +107,7 @@ async def test_an_unknown_kid_leads_to_one_fetch_per_cool_down() -> None:
     assert len(issuer.fetched) == 2
 
 
+@pytest.mark.standard("OIDC Core 10.1.1")
 async def test_a_rotated_key_is_found_by_its_unknown_kid() -> None:
     issuer = Issuer()
     cache = issuer.cache()

@@ -29,6 +29,7 @@ def query_of(auth: AuthUnderTest, **changes: str) -> str:
     return urlencode(parameters | changes)
 
 
+@pytest.mark.standard("RFC 6749 3.1.2.4", "RFC 6749 4.1.2.1 no redirect")
 @ON_ONE_SERVER
 @pytest.mark.parametrize(
     "client_id", ["unknown", "", None, ["a", "b"], "' OR 1=1 --", "é" * 300], ids=str
@@ -42,6 +43,7 @@ async def test_an_unknown_client_gets_no_redirect(
     assert "set-cookie" not in response.headers
 
 
+@pytest.mark.standard("RFC 6749 3.1 repeated parameters")
 @ON_ONE_SERVER
 async def test_a_client_that_is_named_twice_gets_no_redirect(shared: AuthUnderTest) -> None:
     response = await shared.authorize(
@@ -66,6 +68,17 @@ async def test_a_client_that_an_operator_disabled_is_unknown(auth: AuthUnderTest
     problem_page(await auth.authorize(auth.new_browser()), status=401)
 
 
+@pytest.mark.standard(
+    "RFC 6749 3.1.2 fragment",
+    "RFC 6749 3.1.2.4",
+    "RFC 6749 4.1.2.1 no redirect",
+    "RFC 6749 10.15",
+    "RFC 8252 8.4 exact",
+    "RFC 9700 2.1 exact matching",
+    "RFC 9700 4.1.3",
+    "OAuth 2.1 2.3.1",
+    "MCP 2026-07-28 authorization: redirect URIs",
+)
 @ON_ONE_SERVER
 @pytest.mark.parametrize(
     "redirect_uri",
@@ -120,6 +133,7 @@ async def test_an_address_that_was_not_registered_gets_no_redirect(
     assert await count_rows(shared, authorizations) == 0
 
 
+@pytest.mark.standard("RFC 6749 3.1.2.3")
 @ON_SQLITE
 async def test_with_several_registered_addresses_one_must_be_named(auth: AuthUnderTest) -> None:
     uris = ["https://client.example/one", "https://client.example/two"]
@@ -128,6 +142,7 @@ async def test_with_several_registered_addresses_one_must_be_named(auth: AuthUnd
     assert "This address was not registered" in problem_page(response)
 
 
+@pytest.mark.standard("RFC 8252 7.2")
 @ON_SQLITE
 @pytest.mark.parametrize("port", ["", ":443", ":8443"])
 async def test_only_loopback_may_vary_its_port(auth: AuthUnderTest, port: str) -> None:
@@ -214,6 +229,7 @@ async def test_a_page_of_an_authorization_answers_one_method_only(
         assert response.headers["allow"]
 
 
+@pytest.mark.standard("RFC 6749 10.13", "MCP 2026-07-28 security: consent page")
 @ON_SQLITE
 async def test_the_consent_page_has_the_headers_of_every_page(auth: AuthUnderTest) -> None:
     response = await auth.authorize(auth.new_browser())

@@ -56,6 +56,7 @@ async def test_in_development_the_cookie_is_bound_to_this_site_and_hidden_from_s
     }
 
 
+@pytest.mark.standard("MCP 2026-07-28 security: consent cookie")
 @ON_SQLITE
 async def test_behind_https_the_cookie_is_secure_and_host_only(deployed: AuthUnderTest) -> None:
     response = await deployed.authorize(browser_of(deployed))
@@ -68,6 +69,7 @@ async def test_behind_https_the_cookie_is_secure_and_host_only(deployed: AuthUnd
     }
 
 
+@pytest.mark.standard("RFC 9207 2.3", "RFC 9700 4.13")
 @ON_SQLITE
 async def test_behind_https_the_whole_login_names_the_public_url(deployed: AuthUnderTest) -> None:
     browser = browser_of(deployed)

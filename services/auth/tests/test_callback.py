@@ -25,6 +25,7 @@ async def returned(auth: AuthUnderTest, browser: httpx.AsyncClient) -> httpx.Res
     return await auth.sign_on(browser, to_pingone)
 
 
+@pytest.mark.standard("RFC 9700 4.7")
 async def test_a_state_is_spent_once(auth: AuthUnderTest) -> None:
     browser = auth.new_browser()
     answer = await returned(auth, browser)
@@ -35,6 +36,7 @@ async def test_a_state_is_spent_once(auth: AuthUnderTest) -> None:
     assert (await auth.exchange(code)).status_code == 200
 
 
+@pytest.mark.standard("RFC 6749 10.12", "RFC 9700 4.7", "MCP 2026-07-28 security: confused deputy")
 async def test_another_browser_can_neither_use_nor_spend_the_answer(auth: AuthUnderTest) -> None:
     browser, other = auth.new_browser(), auth.new_browser()
     answer = await returned(auth, browser)
@@ -63,6 +65,7 @@ async def test_the_ten_minutes_at_pingone_begin_with_the_approval(auth: AuthUnde
     code_at_client(await auth.back(browser, await auth.sign_on(browser, to_pingone)))
 
 
+@pytest.mark.standard("OIDC Core 3.1.2.7")
 @ON_ONE_SERVER
 @pytest.mark.parametrize(
     "query",
@@ -86,6 +89,7 @@ async def test_an_answer_to_nothing_ends_on_a_page(shared: AuthUnderTest, query:
     assert await count_rows(shared, authorizations) == before
 
 
+@pytest.mark.standard("OIDC Core 3.1.2.7")
 @ON_SQLITE
 async def test_a_repeated_parameter_ends_on_a_page_and_spends_nothing(auth: AuthUnderTest) -> None:
     browser = auth.new_browser()
@@ -106,6 +110,7 @@ async def test_the_consent_form_cannot_stand_in_for_the_answer_of_pingone(
     problem_page(await browser.get("/callback?state=None&code=c"))
 
 
+@pytest.mark.standard("RFC 6749 4.1.2.1 codes", "OIDC Core 3.1.2.6")
 @ON_ONE_SERVER
 @pytest.mark.parametrize(
     ("upstream", "error"),
@@ -144,6 +149,7 @@ async def test_an_error_of_pingone_is_told_to_the_client(
     assert await count_rows(shared, grants) == 0
 
 
+@pytest.mark.standard("OIDC Core 3.1.2.6")
 @ON_SQLITE
 async def test_cancelling_at_pingone_denies_the_access(auth: AuthUnderTest) -> None:
     browser = auth.new_browser()

@@ -46,6 +46,7 @@ def unproven(response: httpx.Response) -> str:
     return refusal(response, 401)
 
 
+@pytest.mark.standard("RFC 6749 2.1", "RFC 6749 2.3.1 basic", "RFC 6749 3.2.1", "RFC 8252 8.5")
 async def test_a_client_redeems_its_code_with_the_method_that_it_registered(
     auth: AuthUnderTest,
 ) -> None:
@@ -68,6 +69,7 @@ async def test_a_client_redeems_its_code_with_the_method_that_it_registered(
         assert response.status_code == 200, f"{method}: {response.text}"
 
 
+@pytest.mark.standard("OAuth 2.1 2.4")
 @ON_SQLITE
 async def test_every_other_method_is_refused_even_with_the_right_secret(
     auth: AuthUnderTest,
@@ -84,6 +86,7 @@ async def test_every_other_method_is_refused_even_with_the_right_secret(
                 assert unproven(response) == "invalid_client", (registered_method, method)
 
 
+@pytest.mark.standard("RFC 6749 5.2 invalid_client")
 @ON_SQLITE
 async def test_a_wrong_secret_is_refused(auth: AuthUnderTest) -> None:
     for method in ("client_secret_basic", "client_secret_post"):
@@ -97,6 +100,7 @@ async def test_a_wrong_secret_is_refused(auth: AuthUnderTest) -> None:
         assert unproven(empty) == "invalid_client", method
 
 
+@pytest.mark.standard("RFC 6749 2.3", "OAuth 2.1 2.4")
 @ON_SQLITE
 async def test_two_methods_at_once_are_an_invalid_request(auth: AuthUnderTest) -> None:
     registered = await auth.register(token_endpoint_auth_method="client_secret_basic")
@@ -105,6 +109,7 @@ async def test_two_methods_at_once_are_an_invalid_request(auth: AuthUnderTest) -
     assert refusal(both) == "invalid_request"
 
 
+@pytest.mark.standard("RFC 6749 2.3")
 @ON_SQLITE
 async def test_a_client_id_beside_basic_must_be_the_same(auth: AuthUnderTest) -> None:
     registered = await auth.register(token_endpoint_auth_method="client_secret_basic")
@@ -114,6 +119,7 @@ async def test_a_client_id_beside_basic_must_be_the_same(auth: AuthUnderTest) ->
     assert refusal(await ask(auth, {"client_id": auth.client_id}, headers)) == "invalid_request"
 
 
+@pytest.mark.standard("RFC 6749 5.2 invalid_client", "RFC 7591 5 deprovisioning")
 @ON_SQLITE
 async def test_an_unknown_client_is_told_so_that_it_registers_anew(auth: AuthUnderTest) -> None:
     for client_id in ("unknown", "é", "x" * 50_000, "00000000-0000-0000-0000-000000000000"):
@@ -124,6 +130,7 @@ async def test_an_unknown_client_is_told_so_that_it_registers_anew(auth: AuthUnd
     assert unproven(await ask(auth, {"client_id": ""})) == "invalid_client"
 
 
+@pytest.mark.standard("RFC 7591 5 deprovisioning")
 async def test_a_client_that_nobody_signed_in_with_is_unknown_after_an_hour(
     auth: AuthUnderTest,
 ) -> None:
@@ -133,6 +140,7 @@ async def test_a_client_that_nobody_signed_in_with_is_unknown_after_an_hour(
     assert unproven(await ask(auth, {"client_id": auth.client_id})) == "invalid_client"
 
 
+@pytest.mark.standard("RFC 6749 6 binding")
 async def test_a_disabled_client_can_neither_redeem_nor_refresh(
     auth: AuthUnderTest, database_url: str
 ) -> None:
@@ -145,6 +153,7 @@ async def test_a_disabled_client_can_neither_redeem_nor_refresh(
     assert unproven(await auth.exchange("a-code")) == "invalid_client"
 
 
+@pytest.mark.standard("RFC 6749 2.3.1 basic")
 @ON_SQLITE
 async def test_a_malformed_authorization_header_is_refused(auth: AuthUnderTest) -> None:
     def encoded(value: bytes) -> str:

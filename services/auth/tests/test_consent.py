@@ -14,6 +14,7 @@ ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ON_ONE_SERVER = pytest.mark.asyncio(loop_scope="module")
 
 
+@pytest.mark.standard("MCP 2026-07-28 security: consent page")
 @ON_SQLITE
 async def test_the_page_says_who_asks_where_to_and_for_what(auth: AuthUnderTest) -> None:
     page = (await auth.authorize(auth.new_browser())).text
@@ -22,6 +23,7 @@ async def test_the_page_says_who_asks_where_to_and_for_what(auth: AuthUnderTest)
     assert "the-clients-state" not in page
 
 
+@pytest.mark.standard("MCP 2026-07-28 security: confused deputy")
 async def test_the_upstream_state_exists_only_after_the_approval(auth: AuthUnderTest) -> None:
     columns = authorizations.c
     secrets = (columns.state_digest, columns.code_verifier_encrypted, columns.nonce_encrypted)
@@ -42,6 +44,9 @@ async def test_the_upstream_state_exists_only_after_the_approval(auth: AuthUnder
         assert sent["nonce"].encode() not in column
 
 
+@pytest.mark.standard(
+    "RFC 7636 7.1", "RFC 7636 7.2", "RFC 8707 2 as client", "RFC 9700 4.5.3.2", "OIDC Core 3.1.2.1"
+)
 @ON_SQLITE
 async def test_pingone_is_asked_for_the_consented_scopes_with_pkce_state_and_nonce(
     auth: AuthUnderTest,
@@ -60,6 +65,7 @@ async def test_pingone_is_asked_for_the_consented_scopes_with_pkce_state_and_non
     assert "prompt" not in sent
 
 
+@pytest.mark.standard("RFC 6749 4.1.2.1 codes", "RFC 9207 2 error")
 async def test_denying_tells_the_client_and_leaves_nothing_behind(auth: AuthUnderTest) -> None:
     browser = auth.new_browser()
     consent = await auth.authorize(browser)
@@ -162,6 +168,7 @@ async def test_a_token_that_another_key_signed_decides_nothing(auth: AuthUnderTe
     problem_page(await browser.post("/consent", data=forged))
 
 
+@pytest.mark.standard("RFC 6749 10.12", "MCP 2026-07-28 security: consent page")
 @ON_ONE_SERVER
 @pytest.mark.parametrize(
     "headers",

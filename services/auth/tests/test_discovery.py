@@ -105,6 +105,7 @@ async def test_an_old_answer_survives_an_outage() -> None:
     assert (await discovery.metadata()).token_endpoint == f"{PINGONE}/moved"
 
 
+@pytest.mark.standard("OIDC Core 16.15")
 @pytest.mark.parametrize(
     "issuer",
     [f"{PINGONE}/", PINGONE.upper(), "https://auth.pingone.example/other/as", "", None, [PINGONE]],
@@ -115,6 +116,7 @@ async def test_a_document_of_another_issuer_is_refused(issuer: object) -> None:
         await PingOne(issuer=issuer).discovery().metadata()
 
 
+@pytest.mark.standard("OIDC Core 16.17")
 @pytest.mark.parametrize(
     "url",
     [

@@ -60,6 +60,7 @@ async def test_an_unexpected_failure_on_the_way_of_a_person_is_a_page_without_de
     assert not [detail for detail in DETAILS if detail in page]
 
 
+@pytest.mark.standard("RFC 7009 2.2.1")
 async def test_without_the_database_clients_are_told_to_try_again(database_url: str) -> None:
     configured = {"client_id": "configured", "redirect_uris": [REDIRECT_URI]}
     async with auth_under_test(database_url, auth_clients=json.dumps([configured])) as auth:
@@ -100,6 +101,9 @@ async def test_without_the_database_people_see_a_page(auth: AuthUnderTest) -> No
     assert to_pingone.has_redirect_location
 
 
+@pytest.mark.standard(
+    "RFC 6749 3.2", "RFC 7009 2", "RFC 7662 2.1 request", "RFC 9457 3", "RFC 9457 3.1.2"
+)
 @ON_SQLITE
 async def test_unknown_paths_and_methods_are_problem_documents(auth: AuthUnderTest) -> None:
     asked = {
@@ -126,6 +130,7 @@ async def test_unknown_paths_and_methods_are_problem_documents(auth: AuthUnderTe
     assert (await auth.anyone.get("/token")).headers["allow"] == "POST"
 
 
+@pytest.mark.standard("RFC 6749 10.14")
 @ON_SQLITE
 async def test_no_answer_repeats_what_it_was_asked(auth: AuthUnderTest) -> None:
     canary = "canary-8f3a"

@@ -90,6 +90,13 @@ async def test_what_the_tampering_below_leaves_alone_is_accepted(auth: AuthUnder
     assert await username(auth, await sign_on(auth)) == "Alice Archer"
 
 
+@pytest.mark.standard(
+    "RFC 9700 4.5.3.2",
+    "OIDC Core 3.1.3.7 iss",
+    "OIDC Core 3.1.3.7 aud, azp",
+    "OIDC Core 3.1.3.7 exp, iat",
+    "OIDC Core 3.1.3.7 nonce",
+)
 @ON_ONE_SERVER
 @pytest.mark.parametrize(
     "changes",
@@ -125,6 +132,7 @@ async def test_an_id_token_with_a_wrong_claim_makes_no_grant(
     await assert_refused(shared)
 
 
+@pytest.mark.standard("OIDC Core 3.1.3.7 aud, azp")
 @ON_SQLITE
 async def test_an_id_token_for_several_audiences_must_name_us_as_its_party(
     auth: AuthUnderTest,
@@ -136,6 +144,7 @@ async def test_an_id_token_for_several_audiences_must_name_us_as_its_party(
     code_at_client(await sign_on(auth))
 
 
+@pytest.mark.standard("OIDC Core 3.1.3.7 exp, iat")
 @ON_SQLITE
 async def test_an_id_token_may_expire_only_within_the_leeway(auth: AuthUnderTest) -> None:
     now = int(auth.clock().timestamp())
@@ -163,6 +172,7 @@ def signed_by_a_stranger(auth: AuthUnderTest, claims: Claims) -> str:
     return jwt.encode(header, claims, STRANGERS_KEY)
 
 
+@pytest.mark.standard("OIDC Core 3.1.3.7 signature")
 @ON_ONE_SERVER
 @pytest.mark.parametrize("token", ["id_token", "access_token"])
 @pytest.mark.parametrize(
@@ -197,6 +207,7 @@ async def test_a_forged_token_makes_no_grant(
     await assert_refused(shared)
 
 
+@pytest.mark.standard("RFC 8707 2 as client", "RFC 9700 4.10.2")
 @ON_ONE_SERVER
 @pytest.mark.parametrize(
     "changes",
@@ -219,6 +230,7 @@ async def test_an_access_token_that_the_api_would_refuse_makes_no_grant(
     await assert_refused(shared)
 
 
+@pytest.mark.standard("OIDC Core 3.1.3.5")
 @ON_ONE_SERVER
 @pytest.mark.parametrize(
     "changes",

@@ -30,6 +30,7 @@ async def assert_inactive(auth: AuthUnderTest, handle: str) -> None:
     assert response.content == INACTIVE, response.text
 
 
+@pytest.mark.standard("RFC 7662 2.2 active", "RFC 7662 5", "RFC 8707 2.1")
 async def test_an_active_handle_is_described_exactly(auth: AuthUnderTest) -> None:
     auth.clock.advance(seconds=5)
     handles = await auth.obtain_handles()
@@ -81,6 +82,7 @@ async def test_every_grant_has_an_id_and_a_downstream_token_of_its_own(
     assert tokens[0] != tokens[1]
 
 
+@pytest.mark.standard("RFC 7662 2.2 inactive")
 @ON_SQLITE
 async def test_whatever_is_not_an_active_access_handle_gets_the_one_negative_answer(
     auth: AuthUnderTest,
@@ -106,6 +108,7 @@ async def test_whatever_is_not_an_active_access_handle_gets_the_one_negative_ans
     assert await auth.is_active(access)
 
 
+@pytest.mark.standard("RFC 6750 5.2 lifetime", "RFC 7662 4 checks")
 async def test_a_handle_is_inactive_from_the_second_it_expires(auth: AuthUnderTest) -> None:
     access = (await auth.obtain_handles())["access_token"]
     auth.clock.advance(seconds=3599)
@@ -114,6 +117,7 @@ async def test_a_handle_is_inactive_from_the_second_it_expires(auth: AuthUnderTe
     await assert_inactive(auth, access)
 
 
+@pytest.mark.standard("RFC 7009 2.1 at once", "RFC 7662 4 checks")
 @ON_SQLITE
 async def test_a_handle_of_a_revoked_grant_is_inactive(auth: AuthUnderTest) -> None:
     handles = await auth.obtain_handles()
@@ -122,6 +126,14 @@ async def test_a_handle_of_a_revoked_grant_is_inactive(auth: AuthUnderTest) -> N
     await assert_inactive(auth, handles["access_token"])
 
 
+@pytest.mark.standard(
+    "RFC 6750 5.2 audience",
+    "RFC 7662 4 checks",
+    "RFC 7662 5",
+    "RFC 8707 2.2 audience",
+    "RFC 9700 2.3",
+    "RFC 9700 4.9.1",
+)
 async def test_a_handle_for_another_resource_is_inactive_here(auth: AuthUnderTest) -> None:
     access = (await auth.obtain_handles())["access_token"]
     async with replica_of(auth, mcp_resource="https://other.example/mcp") as other:
@@ -129,6 +141,7 @@ async def test_a_handle_for_another_resource_is_inactive_here(auth: AuthUnderTes
     assert await auth.is_active(access)
 
 
+@pytest.mark.standard("RFC 7662 2.1 authentication", "RFC 7662 2.3")
 @ON_SQLITE
 async def test_only_a_resource_server_with_its_credential_may_ask(auth: AuthUnderTest) -> None:
     access = (await auth.obtain_handles())["access_token"]
@@ -157,6 +170,7 @@ async def test_only_a_resource_server_with_its_credential_may_ask(auth: AuthUnde
     assert refusal(with_itself, 401) == "invalid_client"
 
 
+@pytest.mark.standard("RFC 7662 2.1 request")
 @ON_SQLITE
 async def test_a_malformed_question_is_an_error_and_not_inactive(auth: AuthUnderTest) -> None:
     access = (await auth.obtain_handles())["access_token"]
@@ -175,6 +189,7 @@ async def test_a_malformed_question_is_an_error_and_not_inactive(auth: AuthUnder
     assert refusal(as_json) == "invalid_request"
 
 
+@pytest.mark.standard("RFC 7662 4 scanning")
 @ON_SQLITE
 async def test_introspection_is_not_on_the_public_port(auth: AuthUnderTest) -> None:
     access = (await auth.obtain_handles())["access_token"]
@@ -188,6 +203,7 @@ async def test_introspection_is_not_on_the_public_port(auth: AuthUnderTest) -> N
         assert (await auth.anyone.get(path)).status_code == 404, path
 
 
+@pytest.mark.standard("RFC 7662 4 scanning")
 @ON_SQLITE
 async def test_no_page_of_any_origin_may_introspect(auth: AuthUnderTest) -> None:
     access = (await auth.obtain_handles())["access_token"]
@@ -200,6 +216,7 @@ async def test_no_page_of_any_origin_may_introspect(auth: AuthUnderTest) -> None
     assert preflight.status_code == httpx.codes.METHOD_NOT_ALLOWED
 
 
+@pytest.mark.standard("RFC 7662 2.3")
 async def test_without_the_database_nothing_is_called_inactive(auth: AuthUnderTest) -> None:
     access = (await auth.obtain_handles())["access_token"]
     async with database_outage(auth):

@@ -19,6 +19,18 @@ async def fetch_metadata(auth: AuthUnderTest) -> dict[str, Any]:
     return metadata
 
 
+@pytest.mark.standard(
+    "RFC 8414 2",
+    "RFC 8414 3",
+    "RFC 8414 3.2",
+    "RFC 9207 2.3",
+    "RFC 9207 3",
+    "RFC 9700 2.1.1 advertised",
+    "RFC 9700 4.4",
+    "MCP 2026-07-28 authorization: server metadata",
+    "MCP 2026-07-28 authorization: PKCE",
+    "MCP 2026-07-28 authorization: iss",
+)
 async def test_the_metadata_is_exactly_what_this_server_can_do(shared: AuthUnderTest) -> None:
     metadata = await fetch_metadata(shared)
     assert metadata == {
@@ -46,6 +58,7 @@ async def test_the_metadata_is_exactly_what_this_server_can_do(shared: AuthUnder
     }
 
 
+@pytest.mark.standard("RFC 7009 2", "RFC 8414 2")
 async def test_every_endpoint_of_the_metadata_is_mounted(shared: AuthUnderTest) -> None:
     metadata = await fetch_metadata(shared)
     for member in [name for name in metadata if name.endswith("_endpoint")]:
@@ -55,6 +68,7 @@ async def test_every_endpoint_of_the_metadata_is_mounted(shared: AuthUnderTest) 
         assert {get.status_code, post.status_code} != {405}, member
 
 
+@pytest.mark.standard("RFC 8414 3.3", "RFC 8414 6.2", "RFC 9700 4.13")
 async def test_the_issuer_is_the_configured_url_whatever_the_host_header_says(
     shared: AuthUnderTest,
 ) -> None:
@@ -64,6 +78,7 @@ async def test_the_issuer_is_the_configured_url_whatever_the_host_header_says(
     assert "evil" not in response.text
 
 
+@pytest.mark.standard("RFC 8414 2 introspection_endpoint")
 async def test_introspection_is_neither_announced_nor_reachable_in_public(
     shared: AuthUnderTest,
 ) -> None:
@@ -87,6 +102,7 @@ def preflight(method: str, headers: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.standard("RFC 8414 3.2")
 async def test_any_origin_may_read_the_metadata_without_credentials(shared: AuthUnderTest) -> None:
     headers = {"origin": "https://inspector.example", "cookie": "any=cookie"}
     response = await shared.anyone.get(WELL_KNOWN, headers=headers)
@@ -94,6 +110,7 @@ async def test_any_origin_may_read_the_metadata_without_credentials(shared: Auth
     assert "access-control-allow-credentials" not in response.headers
 
 
+@pytest.mark.standard("RFC 7009 2.3", "RFC 7591 3 open")
 @pytest.mark.parametrize(
     ("path", "method", "headers"),
     [
@@ -113,6 +130,7 @@ async def test_a_browser_based_client_passes_the_preflight(
     assert "access-control-allow-credentials" not in response.headers
 
 
+@pytest.mark.standard("RFC 9700 2.6 CORS")
 @pytest.mark.parametrize("path", ["/authorize", "/consent", "/callback"])
 async def test_no_other_origin_may_read_a_page(shared: AuthUnderTest, path: str) -> None:
     origin = {"origin": "https://inspector.example"}
@@ -125,6 +143,7 @@ async def test_no_other_origin_may_read_a_page(shared: AuthUnderTest, path: str)
         assert "access-control-allow-origin" not in response.headers
 
 
+@pytest.mark.standard("OAuth 2.1 3.2.4")
 async def test_an_error_of_an_open_endpoint_can_be_read_by_its_caller(
     shared: AuthUnderTest,
 ) -> None:

@@ -89,6 +89,7 @@ async def problem(view: ProblemView) -> Markup:
     return Markup((await fetch(lambda pages: pages.problem(view))).text)
 
 
+@pytest.mark.standard("RFC 7591 5 impersonation")
 async def test_the_consent_page_says_who_asks_where_the_browser_goes_and_what_it_could_do() -> None:
     text = (await consent(replace(CONSENT, client_uri_host="about.example"))).text
     assert "Who asks Claude Code Not verified The app chose this name itself." in text
@@ -101,6 +102,7 @@ async def test_the_consent_page_says_who_asks_where_the_browser_goes_and_what_it
     assert "Next, you sign in at PingOne." in text
 
 
+@pytest.mark.standard("MCP 2026-07-28 security: localhost")
 async def test_a_loopback_redirect_is_announced_as_an_application_on_this_computer() -> None:
     view = replace(
         CONSENT, redirect_host="127.0.0.1", redirect_is_loopback=True, redirect_scheme="http"
@@ -127,6 +129,7 @@ async def test_a_client_without_a_visible_name_is_shown_by_its_client_id(name: s
     assert "Who asks client-1 No name The app gave no name; this is its identifier." in text
 
 
+@pytest.mark.standard("RFC 6749 10.14")
 async def test_markup_in_a_name_is_shown_and_not_run() -> None:
     name = "<script>alert(1)</script><img src=//evil>\"' onload='x"
     page = await consent(replace(CONSENT, client_name=name, csrf_token='"><b>'))
@@ -136,6 +139,7 @@ async def test_markup_in_a_name_is_shown_and_not_run() -> None:
     assert all("evil" not in (image["src"] or "") for image in page.all("img"))
 
 
+@pytest.mark.standard("RFC 7591 5 impersonation")
 async def test_a_name_cannot_turn_or_flood_the_text_around_it() -> None:
     page = await consent(replace(CONSENT, client_name="\u202eelgooG\u2066" + "W" * 5000))
     assert not set("\u202e\u2066") & set(page.text)
@@ -239,6 +243,7 @@ async def test_what_a_problem_quotes_is_escaped_and_short() -> None:
     assert "e" * 600 not in page.text
 
 
+@pytest.mark.standard("RFC 6749 10.13", "RFC 9700 4.2.4", "RFC 9700 4.16")
 @pytest.mark.parametrize("status", [400, 403, 503])
 async def test_every_page_carries_exactly_the_promised_headers(status: int) -> None:
     for response in (

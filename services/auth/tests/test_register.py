@@ -32,6 +32,9 @@ async def is_known(auth: AuthUnderTest, client_id: str) -> bool:
     return response.status_code == 200
 
 
+@pytest.mark.standard(
+    "RFC 7591 3 open", "RFC 7591 3.2.1", "MCP 2026-07-28 authorization: registration"
+)
 async def test_a_public_client_gets_an_id_and_no_secret(auth: AuthUnderTest) -> None:
     auth.anyone.headers["origin"] = "https://inspector.example"
     response = await post(
@@ -63,6 +66,7 @@ async def test_a_public_client_gets_an_id_and_no_secret(auth: AuthUnderTest) -> 
     }
 
 
+@pytest.mark.standard("RFC 7591 2 token_endpoint_auth_method", "RFC 7591 3.2.1 client_secret")
 @ON_SQLITE
 async def test_a_confidential_client_gets_a_secret_that_is_told_once(auth: AuthUnderTest) -> None:
     for method in ("client_secret_basic", "client_secret_post"):
@@ -72,6 +76,7 @@ async def test_a_confidential_client_gets_a_secret_that_is_told_once(auth: AuthU
         assert registered["client_secret_expires_at"] == 0
 
 
+@pytest.mark.standard("RFC 7591 2 defaults")
 @ON_SQLITE
 async def test_what_is_left_out_gets_the_standards_defaults(auth: AuthUnderTest) -> None:
     registered = (await post(auth)).json()
@@ -91,6 +96,7 @@ async def test_what_is_left_out_gets_the_standards_defaults(auth: AuthUnderTest)
     assert registered["application_type"] == "web"
 
 
+@pytest.mark.standard("RFC 6749 2.2")
 @ON_SQLITE
 async def test_every_registration_is_a_new_client(auth: AuthUnderTest) -> None:
     answers = [(await post(auth, client_name="The same")).json() for _ in range(3)]
@@ -98,6 +104,7 @@ async def test_every_registration_is_a_new_client(auth: AuthUnderTest) -> None:
     assert len({answer["client_secret"] for answer in answers}) == 3
 
 
+@pytest.mark.standard("RFC 6749 3.1.2.2", "RFC 7591 2 redirect_uris", "RFC 7591 3.2.2")
 @ON_SQLITE
 async def test_uris_that_a_code_must_never_go_to_are_refused(auth: AuthUnderTest) -> None:
     uris: tuple[Any, ...] = (
@@ -155,6 +162,7 @@ async def test_uris_that_a_code_must_never_go_to_are_refused(auth: AuthUnderTest
         assert refusal(response) == "invalid_redirect_uri", uri
 
 
+@pytest.mark.standard("RFC 6749 3.1.2.2", "RFC 7591 2 redirect_uris")
 @ON_SQLITE
 async def test_redirect_uris_must_be_a_short_list(auth: AuthUnderTest) -> None:
     many = [f"https://client.example/{number}" for number in range(21)]
@@ -164,6 +172,7 @@ async def test_redirect_uris_must_be_a_short_list(auth: AuthUnderTest) -> None:
     assert registered["redirect_uris"] == many[:20]
 
 
+@pytest.mark.standard("RFC 8252 7.1")
 @ON_SQLITE
 async def test_web_loopback_and_allowed_private_use_uris_are_registered_together(
     auth: AuthUnderTest,
@@ -174,6 +183,7 @@ async def test_web_loopback_and_allowed_private_use_uris_are_registered_together
         assert registered["redirect_uris"] == uris
 
 
+@pytest.mark.standard("RFC 7591 3.2.1")
 @ON_SQLITE
 async def test_grant_types_that_only_other_servers_have_are_ignored(auth: AuthUnderTest) -> None:
     registered = (
@@ -189,6 +199,7 @@ async def test_grant_types_that_only_other_servers_have_are_ignored(auth: AuthUn
     assert registered["grant_types"] == ["authorization_code"]
 
 
+@pytest.mark.standard("RFC 7591 2 token_endpoint_auth_method", "RFC 7591 2.1", "RFC 7591 3.2.2")
 @ON_SQLITE
 async def test_metadata_that_cannot_be_honoured_is_refused(auth: AuthUnderTest) -> None:
     refused: dict[str, tuple[Any, ...]] = {
@@ -208,6 +219,7 @@ async def test_metadata_that_cannot_be_honoured_is_refused(auth: AuthUnderTest) 
         assert refusal(response) == "invalid_client_metadata", (member, value)
 
 
+@pytest.mark.standard("RFC 7591 3.1")
 @ON_SQLITE
 async def test_a_body_that_is_not_one_json_object_is_refused(auth: AuthUnderTest) -> None:
     bodies = {
@@ -236,6 +248,7 @@ async def test_a_body_that_is_not_one_json_object_is_refused(auth: AuthUnderTest
         assert refusal(response) == "invalid_client_metadata", content_type
 
 
+@pytest.mark.standard("RFC 7591 3 bound")
 async def test_at_the_ceiling_the_oldest_unused_clients_make_room(database_url: str) -> None:
     async with auth_under_test(database_url, auth_client_ceiling=4) as auth:
         await auth.obtain_handles()

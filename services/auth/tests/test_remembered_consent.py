@@ -112,6 +112,7 @@ async def test_another_address_is_asked_about_even_if_only_the_port_differs(
     assert_asks(await auth.authorize(browser, redirect_uri=redirect_uri))
 
 
+@pytest.mark.standard("OIDC Core 3.1.2.1 prompt")
 @ON_SQLITE
 @pytest.mark.parametrize("prompt", ["consent", "login consent", "consent select_account"])
 async def test_prompt_consent_always_asks(auth: AuthUnderTest, prompt: str) -> None:
@@ -119,6 +120,7 @@ async def test_prompt_consent_always_asks(auth: AuthUnderTest, prompt: str) -> N
     assert_asks(await auth.authorize(browser, prompt=prompt))
 
 
+@pytest.mark.standard("OIDC Core 3.1.2.1 prompt")
 @ON_SQLITE
 @pytest.mark.parametrize("prompt", ["login", "select_account", "login select_account"])
 async def test_prompt_login_signs_on_anew_at_pingone(auth: AuthUnderTest, prompt: str) -> None:
@@ -178,6 +180,7 @@ async def test_a_silent_reconnection_still_needs_the_browser_at_the_callback(
     code_at_client(await auth.back(browser, answer))
 
 
+@pytest.mark.standard("OIDC Core 3.1.2.1 prompt")
 async def test_prompt_none_with_a_remembered_consent_and_a_session_needs_no_page(
     auth: AuthUnderTest,
 ) -> None:
@@ -188,6 +191,7 @@ async def test_prompt_none_with_a_remembered_consent_and_a_session_needs_no_page
     code_at_client(await auth.back(browser, from_pingone))
 
 
+@pytest.mark.standard("RFC 6749 8.5")
 @ON_SQLITE
 async def test_prompt_none_without_a_session_at_pingone_is_login_required(
     auth: AuthUnderTest,

@@ -21,6 +21,7 @@ async def revoke(auth: AuthUnderTest, token: str, **form: str) -> None:
     assert response.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.standard("RFC 7009 2.1 refresh token", "OAuth 2.1 4.3.3")
 async def test_giving_back_a_refresh_handle_ends_the_grant_here_and_at_pingone(
     auth: AuthUnderTest,
 ) -> None:
@@ -36,6 +37,7 @@ async def test_giving_back_a_refresh_handle_ends_the_grant_here_and_at_pingone(
     assert not auth.simulator.is_access_token_live(at_pingone[0]["access_token"])
 
 
+@pytest.mark.standard("RFC 7009 2.1 hint", "RFC 7009 2.1 access token")
 async def test_giving_back_an_access_handle_ends_the_grant_too(auth: AuthUnderTest) -> None:
     at_pingone = keep_token_answers(auth)
     handles = await auth.obtain_handles()
@@ -47,6 +49,7 @@ async def test_giving_back_an_access_handle_ends_the_grant_too(auth: AuthUnderTe
     assert not auth.simulator.is_family_live(at_pingone[0]["refresh_token"])
 
 
+@pytest.mark.standard("RFC 7009 2.1 at once")
 @ON_SQLITE
 async def test_an_expired_or_spent_handle_still_ends_its_grant(auth: AuthUnderTest) -> None:
     first = await auth.obtain_handles()
@@ -70,6 +73,7 @@ async def test_only_the_revoked_grant_ends(auth: AuthUnderTest) -> None:
     assert (await auth.refresh(other["refresh_token"])).status_code == 200
 
 
+@pytest.mark.standard("RFC 7009 2.2")
 @ON_SQLITE
 async def test_an_unknown_or_malformed_token_is_answered_like_a_revoked_one(
     auth: AuthUnderTest,
@@ -88,6 +92,7 @@ async def test_an_unknown_or_malformed_token_is_answered_like_a_revoked_one(
     assert await auth.is_active(handles["access_token"])
 
 
+@pytest.mark.standard("RFC 7009 2.1 ownership")
 async def test_a_stranger_learns_nothing_and_changes_nothing(auth: AuthUnderTest) -> None:
     at_pingone = keep_token_answers(auth)
     handles = await auth.obtain_handles()
@@ -100,6 +105,7 @@ async def test_a_stranger_learns_nothing_and_changes_nothing(auth: AuthUnderTest
     assert (await auth.refresh(handles["refresh_token"])).status_code == 200
 
 
+@pytest.mark.standard("RFC 7009 2.1 as client")
 @ON_SQLITE
 async def test_revoking_twice_asks_pingone_once(auth: AuthUnderTest) -> None:
     handles = await auth.obtain_handles()
@@ -110,6 +116,7 @@ async def test_revoking_twice_asks_pingone_once(auth: AuthUnderTest) -> None:
     assert len(revocations) == 1
 
 
+@pytest.mark.standard("RFC 7009 2.1 as client")
 @ON_SQLITE
 async def test_the_revocation_holds_whatever_pingone_answers(auth: AuthUnderTest) -> None:
     def unreachable(request: httpx2.Request) -> httpx2.Response:
@@ -132,6 +139,7 @@ async def test_the_revocation_holds_whatever_pingone_answers(auth: AuthUnderTest
         auth.pingone.fail_with = None
 
 
+@pytest.mark.standard("RFC 7009 2.1 authentication", "RFC 7009 2.2.1")
 @ON_SQLITE
 async def test_revocation_needs_a_proven_client_and_a_token(auth: AuthUnderTest) -> None:
     handles = await auth.obtain_handles()
@@ -143,6 +151,7 @@ async def test_revocation_needs_a_proven_client_and_a_token(auth: AuthUnderTest)
     assert await auth.is_active(handles["access_token"])
 
 
+@pytest.mark.standard("RFC 6749 2.3.1 body", "RFC 7009 2.1 authentication")
 @ON_SQLITE
 async def test_a_confidential_clients_handles_need_its_secret(database_url: str) -> None:
     configured = {

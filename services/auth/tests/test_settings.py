@@ -75,6 +75,7 @@ def test_all_mistakes_are_named_at_once(read: Read) -> None:
         assert variable in str(refused.value)
 
 
+@pytest.mark.standard("RFC 6749 3.1 TLS", "RFC 8414 2 issuer", "RFC 9728 2 resource")
 @pytest.mark.parametrize("variable", ["AUTH_PUBLIC_URL", "PINGONE_ISSUER", "MCP_RESOURCE"])
 @pytest.mark.parametrize(
     "url",
@@ -101,10 +102,12 @@ def test_a_url_that_clients_could_not_compare_is_refused(
         read(**{variable: url})
 
 
+@pytest.mark.standard("RFC 8414 2 issuer")
 def test_the_issuer_has_no_path(read: Read) -> None:
     assert_refused(read, "AUTH_PUBLIC_URL", f"{PUBLIC_URL}/auth")
 
 
+@pytest.mark.standard("OIDC Core 16.17")
 def test_outside_development_pingone_is_reached_by_https_only(read: Read) -> None:
     endpoint = "http://pingone.acme.com/jwks"
     assert read(PINGONE_JWKS_URI=endpoint).endpoint_overrides == {"jwks_uri": endpoint}

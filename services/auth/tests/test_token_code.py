@@ -15,6 +15,7 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
+@pytest.mark.standard("RFC 6749 5.1 response", "RFC 6749 5.1 caching")
 async def test_a_code_becomes_bearer_handles_that_no_cache_keeps(auth: AuthUnderTest) -> None:
     auth.anyone.headers["origin"] = "https://inspector.example"
     response = await auth.exchange(await auth.obtain_code())
@@ -54,6 +55,9 @@ async def test_a_page_of_any_origin_may_ask_but_never_with_cookies(auth: AuthUnd
     assert "www-authenticate" in refused.headers["access-control-expose-headers"].lower()
 
 
+@pytest.mark.standard(
+    "RFC 7636 4.4", "RFC 7636 4.6", "RFC 8252 8.5", "RFC 9700 4.5.3.1", "OAuth 2.1 4.1.3"
+)
 async def test_a_wrong_code_verifier_ends_the_code_and_the_grant(auth: AuthUnderTest) -> None:
     at_pingone = keep_token_answers(auth)
     code = await auth.obtain_code()
@@ -63,6 +67,9 @@ async def test_a_wrong_code_verifier_ends_the_code_and_the_grant(auth: AuthUnder
     assert not auth.simulator.is_family_live(at_pingone[0]["refresh_token"])
 
 
+@pytest.mark.standard(
+    "RFC 7636 4.1", "RFC 7636 4.5", "RFC 9700 2.1.1 PKCE", "RFC 9700 4.8.2", "OAuth 2.1 4.1.3"
+)
 @ON_SQLITE
 async def test_a_missing_or_malformed_code_verifier_is_refused_and_spends_nothing(
     auth: AuthUnderTest,
@@ -74,6 +81,7 @@ async def test_a_missing_or_malformed_code_verifier_is_refused_and_spends_nothin
     assert (await auth.exchange(code)).status_code == 200
 
 
+@pytest.mark.standard("RFC 6749 4.1.2 binding", "RFC 6749 4.1.3 checks", "OAuth 2.1 10.2")
 async def test_another_redirect_uri_than_the_authorized_one_ends_the_grant(
     auth: AuthUnderTest,
 ) -> None:
@@ -87,6 +95,7 @@ async def test_another_redirect_uri_than_the_authorized_one_ends_the_grant(
     assert not auth.simulator.is_family_live(at_pingone[0]["refresh_token"])
 
 
+@pytest.mark.standard("OAuth 2.1 10.2")
 @ON_SQLITE
 async def test_the_redirect_uri_may_be_left_out_as_pkce_made_it_redundant(
     auth: AuthUnderTest,
@@ -96,6 +105,9 @@ async def test_the_redirect_uri_may_be_left_out_as_pkce_made_it_redundant(
     assert response.status_code == 200, response.text
 
 
+@pytest.mark.standard(
+    "RFC 6749 3.2.1", "RFC 6749 4.1.2 binding", "RFC 6749 4.1.3 checks", "OAuth 2.1 4.1.2"
+)
 async def test_another_clients_code_is_refused_and_stays_its_owners(auth: AuthUnderTest) -> None:
     thief = (await auth.register(client_name="A thief"))["client_id"]
     code = await auth.obtain_code()
@@ -107,6 +119,7 @@ async def test_another_clients_code_is_refused_and_stays_its_owners(auth: AuthUn
     assert await auth.is_active(handles["access_token"])
 
 
+@pytest.mark.standard("RFC 6749 4.1.2 lifetime")
 async def test_a_code_lives_for_sixty_seconds(auth: AuthUnderTest) -> None:
     browser = auth.new_browser()
     early = await auth.obtain_code(browser)
@@ -117,6 +130,7 @@ async def test_a_code_lives_for_sixty_seconds(auth: AuthUnderTest) -> None:
     assert refusal(await auth.exchange(late)) == "invalid_grant"
 
 
+@pytest.mark.standard("RFC 6749 4.1.2 single use", "RFC 9700 4.2.4", "OAuth 2.1 4.1.2")
 async def test_a_replayed_code_ends_everything_that_it_gave(auth: AuthUnderTest) -> None:
     # RFC 6749 4.1.2
     at_pingone = keep_token_answers(auth)
@@ -131,6 +145,7 @@ async def test_a_replayed_code_ends_everything_that_it_gave(auth: AuthUnderTest)
     assert not auth.simulator.is_access_token_live(at_pingone[0]["access_token"])
 
 
+@pytest.mark.standard("RFC 6749 4.1.2 single use")
 @ON_SQLITE
 async def test_a_code_that_is_replayed_hours_later_still_ends_the_grant(
     auth: AuthUnderTest,
@@ -142,6 +157,7 @@ async def test_a_code_that_is_replayed_hours_later_still_ends_the_grant(
     assert refusal(await auth.refresh(handles["refresh_token"])) == "invalid_grant"
 
 
+@pytest.mark.standard("RFC 6749 4.1.2 single use")
 async def test_of_twenty_redemptions_at_once_one_wins_and_the_grant_ends(
     auth: AuthUnderTest,
 ) -> None:
@@ -155,6 +171,7 @@ async def test_of_twenty_redemptions_at_once_one_wins_and_the_grant_ends(
     assert refusal(await auth.refresh(winners[0]["refresh_token"])) == "invalid_grant"
 
 
+@pytest.mark.standard("RFC 8707 2.2 code", "MCP 2026-07-28 authorization: resource")
 @ON_SQLITE
 async def test_the_resource_must_be_the_authorized_one_if_it_is_named(auth: AuthUnderTest) -> None:
     browser = auth.new_browser()
@@ -173,6 +190,7 @@ async def test_the_resource_must_be_the_authorized_one_if_it_is_named(auth: Auth
         assert (await auth.exchange(code, resource=resource)).status_code == 200, resource
 
 
+@pytest.mark.standard("RFC 6749 5.2 unauthorized_client")
 @ON_SQLITE
 async def test_a_client_without_the_refresh_grant_gets_no_refresh_handle(
     auth: AuthUnderTest,
@@ -186,6 +204,7 @@ async def test_a_client_without_the_refresh_grant_gets_no_refresh_handle(
     assert refusal(response) == "unauthorized_client"
 
 
+@pytest.mark.standard("RFC 6749 5.2 unsupported_grant_type", "OAuth 2.1 3.2.4")
 @ON_SQLITE
 async def test_unknown_grant_types_are_unsupported(auth: AuthUnderTest) -> None:
     for grant_type in ("password", "client_credentials", "implicit", "Authorization_Code"):
@@ -194,6 +213,7 @@ async def test_unknown_grant_types_are_unsupported(auth: AuthUnderTest) -> None:
     assert refusal(await auth.token(code="a-code")) == "invalid_request"
 
 
+@pytest.mark.standard("RFC 6749 2.3.1 body", "RFC 6749 3.2", "RFC 6749 5.2 invalid_request")
 @ON_SQLITE
 async def test_requests_that_are_not_one_clear_form_are_refused_and_spend_nothing(
     auth: AuthUnderTest,
@@ -235,6 +255,7 @@ async def test_requests_that_are_not_one_clear_form_are_refused_and_spend_nothin
     assert response.status_code == 200, response.text
 
 
+@pytest.mark.standard("RFC 6749 4.1.3 checks", "RFC 6749 5.2 invalid_grant")
 @ON_SQLITE
 async def test_a_code_that_was_never_issued_is_an_invalid_grant(auth: AuthUnderTest) -> None:
     for code in ("x", "é", "'; DROP TABLE codes; --", "a" * 43, "a" * 50_000):

@@ -21,6 +21,12 @@ async def renewed(auth: AuthUnderTest, refresh_token: str, **changes: Any) -> di
     return handles
 
 
+@pytest.mark.standard(
+    "RFC 6749 6 rotation",
+    "RFC 9700 2.2.2",
+    "OAuth 2.1 4.3.1",
+    "MCP 2026-07-28 authorization: refresh tokens",
+)
 async def test_a_refresh_replaces_both_handles_and_asks_pingone_nothing(
     auth: AuthUnderTest,
 ) -> None:
@@ -47,6 +53,9 @@ async def test_a_refresh_replaces_both_handles_and_asks_pingone_nothing(
     assert len(auth.pingone.requests) == requests_before
 
 
+@pytest.mark.standard(
+    "RFC 6749 10.4", "RFC 9700 2.2.2", "RFC 9700 4.14.2 rotation", "OAuth 2.1 4.3.1"
+)
 async def test_a_spent_handle_that_comes_back_ends_the_grant(auth: AuthUnderTest) -> None:
     # RFC 9700 4.14.2. The end is committed although the request is refused.
     at_pingone = keep_token_answers(auth)
@@ -60,6 +69,7 @@ async def test_a_spent_handle_that_comes_back_ends_the_grant(auth: AuthUnderTest
     assert not auth.simulator.is_family_live(at_pingone[0]["refresh_token"])
 
 
+@pytest.mark.standard("RFC 9700 4.14.2 rotation")
 async def test_of_twenty_refreshes_at_once_exactly_one_wins(auth: AuthUnderTest) -> None:
     first = await auth.obtain_handles()
     responses = await asyncio.gather(*(auth.refresh(first["refresh_token"]) for _ in range(20)))
@@ -70,6 +80,7 @@ async def test_of_twenty_refreshes_at_once_exactly_one_wins(auth: AuthUnderTest)
     assert not await auth.is_active(winners[0]["access_token"])
 
 
+@pytest.mark.standard("RFC 6749 6 scope")
 @ON_SQLITE
 async def test_a_refresh_may_narrow_the_scope_for_one_access_handle(auth: AuthUnderTest) -> None:
     # RFC 6749 6: the grant, and with it the next refresh handle, keeps its scopes.
@@ -82,6 +93,7 @@ async def test_a_refresh_may_narrow_the_scope_for_one_access_handle(auth: AuthUn
     assert third["scope"] == "todo_api:read todo_api:write"
 
 
+@pytest.mark.standard("RFC 6749 5.2 invalid_scope", "RFC 6749 6 scope")
 @ON_SQLITE
 async def test_a_scope_beyond_the_grant_is_refused_and_spends_nothing(auth: AuthUnderTest) -> None:
     handles = await auth.obtain_handles(scope="todo_api:read")
@@ -98,6 +110,7 @@ async def test_a_scope_beyond_the_grant_is_refused_and_spends_nothing(auth: Auth
     assert await auth.is_active(renewed_handles["access_token"])
 
 
+@pytest.mark.standard("RFC 8707 2.2 refresh")
 @ON_SQLITE
 async def test_the_resource_may_be_left_out_but_never_changed(auth: AuthUnderTest) -> None:
     first = await auth.obtain_handles()
@@ -110,6 +123,7 @@ async def test_the_resource_may_be_left_out_but_never_changed(auth: AuthUnderTes
     assert active["aud"] == RESOURCE
 
 
+@pytest.mark.standard("RFC 6749 6 binding", "RFC 6749 10.4")
 async def test_another_clients_handle_is_refused_and_stays_its_owners(auth: AuthUnderTest) -> None:
     thief = (await auth.register(client_name="A thief"))["client_id"]
     first = await auth.obtain_handles()
@@ -122,6 +136,7 @@ async def test_another_clients_handle_is_refused_and_stays_its_owners(auth: Auth
     assert await auth.is_active(first["access_token"])
 
 
+@pytest.mark.standard("RFC 9700 4.14.2 expiry")
 async def test_a_refresh_handle_lives_thirty_days_and_slides(auth: AuthUnderTest) -> None:
     handles = await auth.obtain_handles()
     for _ in range(2):
@@ -131,6 +146,7 @@ async def test_a_refresh_handle_lives_thirty_days_and_slides(auth: AuthUnderTest
     assert refusal(await auth.refresh(handles["refresh_token"])) == "invalid_grant"
 
 
+@pytest.mark.standard("RFC 6750 5.2 lifetime", "RFC 9700 4.14.2 expiry")
 async def test_no_handle_outlives_its_grant_however_often_it_is_refreshed(
     database_url: str,
 ) -> None:
@@ -171,6 +187,7 @@ async def test_an_access_handle_is_no_refresh_handle(auth: AuthUnderTest) -> Non
     assert refusal(await auth.refresh("")) == "invalid_request"
 
 
+@pytest.mark.standard("RFC 6749 5.2 invalid_grant")
 @ON_SQLITE
 async def test_an_unknown_refresh_handle_is_refused(auth: AuthUnderTest) -> None:
     assert refusal(await auth.refresh(new_handle(REFRESH_PREFIX))) == "invalid_grant"

@@ -187,6 +187,7 @@ async def test_a_grant_that_is_revoked_during_its_refresh_stays_revoked(
     assert not auth.simulator.is_family_live(at_pingone[0]["refresh_token"])
 
 
+@pytest.mark.standard("OIDC Core 12.1")
 @ON_SQLITE
 async def test_the_refreshed_refresh_token_is_the_one_that_is_used_next(
     auth: AuthUnderTest,
@@ -203,6 +204,7 @@ async def test_the_refreshed_refresh_token_is_the_one_that_is_used_next(
     assert len(sent) == len(set(sent)) == 3
 
 
+@pytest.mark.standard("OIDC Core 12.1")
 @ON_SQLITE
 async def test_a_pingone_that_does_not_rotate_is_sent_the_same_refresh_token_again(
     database_url: str,

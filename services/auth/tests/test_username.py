@@ -41,11 +41,13 @@ async def username(auth: AuthUnderTest) -> str:
     return name
 
 
+@pytest.mark.standard("OIDC Core 5.1")
 async def test_the_id_token_names_the_person(auth: AuthUnderTest) -> None:
     assert await username(auth) == "Alice Archer"
     assert not [request for request in auth.pingone.requests if "userinfo" in request.url.path]
 
 
+@pytest.mark.standard("OIDC Core 5.1")
 @ON_SQLITE
 @pytest.mark.parametrize(
     ("profile", "name"),
@@ -65,6 +67,7 @@ async def test_userinfo_names_the_person_whom_the_id_token_does_not(
     assert await username(nameless) == name
 
 
+@pytest.mark.standard("OIDC Core 5.3.2")
 @ON_SQLITE
 @pytest.mark.parametrize(
     "answer",

@@ -1,8 +1,10 @@
 """The happy path, from /authorize to an introspected handle."""
 
+import pytest
 from auth_harness import API, ISSUER, RESOURCE, AuthUnderTest, redirect_query
 
 
+@pytest.mark.standard("RFC 8252 6", "RFC 9207 2 success", "OIDC Core 3.1.3.1")
 async def test_a_person_consents_signs_on_and_the_client_gets_working_handles(
     auth: AuthUnderTest,
 ) -> None:

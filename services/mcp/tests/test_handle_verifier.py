@@ -36,6 +36,7 @@ class SlowAuth:
         return verifier
 
 
+@pytest.mark.standard("RFC 7662 4 caching")
 async def test_an_answer_is_used_again_until_its_seconds_are_over(world: "World") -> None:
     handle, verifier = world.sign_in(), world.verifier()
 
@@ -50,6 +51,7 @@ async def test_an_answer_is_used_again_until_its_seconds_are_over(world: "World"
     assert world.outcomes == ["live", "hit", "live"]
 
 
+@pytest.mark.standard("RFC 7662 4 caching")
 @pytest.mark.parametrize(
     ("changes", "usable_seconds"),
     [
@@ -88,6 +90,7 @@ async def test_with_zero_seconds_nothing_is_remembered(world: "World") -> None:
     assert len(world.auth.asked) == 2
 
 
+@pytest.mark.standard("RFC 7662 4 caching")
 async def test_inactive_is_not_remembered(world: "World") -> None:
     handle, verifier = world.sign_in(), world.verifier()
     answer = world.auth.answers.pop(handle)

@@ -100,6 +100,7 @@ async def hang_up(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
+@pytest.mark.standard("RFC 7662 2.1 request")
 async def test_introspection_is_a_form_with_form_encoded_basic_credentials(world: "World") -> None:
     async with peer(answering(200, {"active": False})) as auth:
         answer = await auth.introspector()(world.sign_in())

@@ -13,6 +13,13 @@ PATHS = [
 ]
 
 
+@pytest.mark.standard(
+    "RFC 9728 2",
+    "RFC 9728 3.1",
+    "RFC 9728 3.2",
+    "MCP 2026-07-28 authorization: resource metadata",
+    "MCP 2026-07-28 authorization: offline_access",
+)
 @pytest.mark.parametrize("path", PATHS)
 async def test_the_metadata_is_found_at_both_places_without_a_handle(
     world: "World", path: str
@@ -53,6 +60,12 @@ async def test_the_metadata_is_read_only(world: "World", path: str) -> None:
         assert (await door.http.post(path)).status_code == 405
 
 
+@pytest.mark.standard(
+    "RFC 6750 3 mcp",
+    "RFC 9728 3.3",
+    "RFC 9728 5.1",
+    "MCP 2026-07-28 authorization: resource metadata",
+)
 async def test_the_challenge_points_to_the_metadata(world: "World") -> None:
     async with world.running() as door:
         challenge = (await door.post("tools/list", handle=None)).headers["www-authenticate"]

@@ -57,6 +57,7 @@ def test_a_missing_variable_is_named(environment: Any, name: str) -> None:
         environment(variables)
 
 
+@pytest.mark.standard("RFC 9728 2 resource")
 @pytest.mark.parametrize(
     ("change", "named"),
     [

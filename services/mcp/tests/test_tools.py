@@ -27,6 +27,11 @@ def text_of(result: Any) -> str:
     return "\n".join(block.text for block in result.content)
 
 
+@pytest.mark.standard(
+    "MCP 2026-07-28 tools: order",
+    "MCP 2026-07-28 tools: structured output",
+    "MCP 2026-07-28 tools: annotations",
+)
 async def test_the_five_tools_are_listed_in_a_fixed_order_and_described(
     world: "World", mode: str
 ) -> None:
@@ -64,6 +69,9 @@ async def test_the_five_tools_are_listed_in_a_fixed_order_and_described(
     }
 
 
+@pytest.mark.standard(
+    "MCP 2026-07-28 tools: structured output", "MCP 2025-11-25 lifecycle: whole path"
+)
 async def test_a_todo_is_created_listed_finished_and_deleted(world: "World", mode: str) -> None:
     async with world.running() as door, door.client(world.sign_in(), mode) as client:
         created = await client.call_tool("create_todo", {"text": "buy milk"})
@@ -83,6 +91,7 @@ async def test_a_todo_is_created_listed_finished_and_deleted(world: "World", mod
     assert rest.structured_content == {"todos": [], "next_cursor": None}
 
 
+@pytest.mark.standard("MCP 2026-07-28 authorization: no passthrough")
 async def test_the_api_is_called_with_the_downstream_token_and_never_with_the_handle(
     world: "World", mode: str
 ) -> None:
@@ -94,6 +103,9 @@ async def test_the_api_is_called_with_the_downstream_token_and_never_with_the_ha
     assert world.todo_api.calls == [("list", token, False, "c1", 7)]
 
 
+@pytest.mark.standard(
+    "MCP 2026-07-28 authorization: no passthrough", "MCP 2026-07-28 tools: sanitized output"
+)
 async def test_who_am_i_shows_both_tokens_contents_and_neither_token(
     world: "World", mode: str
 ) -> None:
@@ -138,6 +150,7 @@ async def test_who_am_i_reveals_the_token_in_development_when_told_to(world: "Wo
     assert result.structured_content["downstream_access_token"] == token
 
 
+@pytest.mark.standard("MCP 2026-07-28 tools: access control")
 async def test_two_users_calling_at_once_never_see_each_other(world: "World", mode: str) -> None:
     users = {}
     for letter, name in (("a", "alice"), ("b", "bob")):
@@ -178,6 +191,7 @@ async def test_two_users_calling_at_once_never_see_each_other(world: "World", mo
         assert texts == [f"{name} {round_}" for round_ in range(5)]
 
 
+@pytest.mark.standard("MCP 2026-07-28 tools: unknown tool")
 async def test_an_unknown_tool_is_a_protocol_error(world: "World", mode: str) -> None:
     async with world.running() as door, door.client(world.sign_in(), mode) as client:
         with pytest.raises(MCPError) as caught:
@@ -188,6 +202,7 @@ async def test_an_unknown_tool_is_a_protocol_error(world: "World", mode: str) ->
     assert world.count("mcp_tool_calls_total", tool="unknown", outcome="unknown") == 1
 
 
+@pytest.mark.standard("MCP 2026-07-28 tools: failures", "MCP 2025-11-25 tools: input errors")
 @pytest.mark.parametrize(
     ("tool", "arguments", "expected"),
     [
@@ -220,6 +235,7 @@ async def test_wrong_arguments_are_explained_in_our_words_without_what_was_sent(
     assert world.count("mcp_tool_calls_total", tool=tool, outcome="invalid") == 1
 
 
+@pytest.mark.standard("MCP 2026-07-28 tools: failures")
 @pytest.mark.parametrize(
     ("failure", "expected"),
     [
@@ -252,6 +268,7 @@ async def test_an_unknown_todo_is_an_error_that_points_to_list_todos(
     assert "list_todos" in text_of(result)
 
 
+@pytest.mark.standard("MCP 2026-07-28 tools: sanitized output")
 async def test_a_crash_in_a_tool_says_nothing_about_its_cause(world: "World", mode: str) -> None:
     async def crash(*_args: Any, **_kwargs: Any) -> Any:
         raise RuntimeError("secret")
@@ -315,6 +332,7 @@ async def test_what_auth_says_after_a_refused_downstream_token_decides(
     assert expected in text_of(result)
 
 
+@pytest.mark.standard("MCP 2026-07-28 discover: server/discover", "MCP 2026-07-28 caching: hints")
 async def test_the_server_introduces_itself_and_its_lists_are_private(world: "World") -> None:
     handle = world.sign_in()
     async with world.running() as door:
@@ -333,6 +351,7 @@ async def test_the_server_introduces_itself_and_its_lists_are_private(world: "Wo
         assert result["ttlMs"] > 0
 
 
+@pytest.mark.standard("MCP 2026-07-28 basic: unknown method")
 async def test_there_are_no_subscriptions_to_hold_open(world: "World") -> None:
     async with world.running() as door:
         response = await door.post(

@@ -176,6 +176,7 @@ REFUSED: dict[str, Make] = {
 }
 
 
+@pytest.mark.standard("RFC 9068 2.1 alg", "RFC 9068 4 audience")
 @pytest.mark.parametrize("make", ACCEPTED.values(), ids=ACCEPTED)
 async def test_a_token_of_the_issuer_for_this_api_is_accepted(
     issuer: Any, open_client: OpenClient, make: Make
@@ -184,6 +185,19 @@ async def test_a_token_of_the_issuer_for_this_api_is_accepted(
     assert response.status_code == 200
 
 
+@pytest.mark.standard(
+    "RFC 6750 3.1 invalid_token",
+    "RFC 9068 2.1 alg",
+    "RFC 9068 4 issuer",
+    "RFC 9068 4 audience",
+    "RFC 9068 4 signature",
+    "RFC 9068 4 expiry",
+    "RFC 9068 4 errors",
+    "RFC 9068 5",
+    "RFC 9068 5 subject",
+    "RFC 9700 4.6",
+    "OAuth 2.1 5.2",
+)
 @pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED)
 async def test_any_other_token_is_refused_with_401_invalid_token(
     issuer: Any, anyone: httpx.AsyncClient, make: Make
@@ -194,10 +208,11 @@ async def test_any_other_token_is_refused_with_401_invalid_token(
     )
     assert response.status_code == 401
     assert response.headers["content-type"] == PROBLEM
-    assert response.headers["www-authenticate"].startswith('Bearer error="invalid_token", ')
+    assert response.headers["www-authenticate"].startswith('Bearer realm="todo-api", error="invalid_token", ')
     assert token not in response.text
 
 
+@pytest.mark.standard("RFC 6750 3.1 no error", "RFC 6750 3 todo-api")
 @pytest.mark.parametrize("header", [None, "Basic YTpi", "DPoP x.y.z", "Bearerx.y.z", "", "Token x"])
 async def test_a_request_without_a_bearer_token_is_challenged_without_an_error_code(
     anyone: httpx.AsyncClient, header: str | None
@@ -205,10 +220,11 @@ async def test_a_request_without_a_bearer_token_is_challenged_without_an_error_c
     headers = {} if header is None else {"Authorization": header}
     response = await anyone.get("/api/todos", headers=headers)
     assert response.status_code == 401
-    assert response.headers["www-authenticate"] == "Bearer"
+    assert response.headers["www-authenticate"] == 'Bearer realm="todo-api"'
     assert response.headers["content-type"] == PROBLEM
 
 
+@pytest.mark.standard("RFC 6750 2.1")
 @pytest.mark.parametrize("scheme", ["bearer ", "BEARER ", "BeArEr   "])
 async def test_the_scheme_is_case_insensitive(
     issuer: Any, anyone: httpx.AsyncClient, scheme: str
@@ -217,13 +233,14 @@ async def test_the_scheme_is_case_insensitive(
     assert (await anyone.get("/api/todos", headers=headers)).status_code == 200
 
 
+@pytest.mark.standard("RFC 6750 3.1 invalid_request")
 async def test_two_authorization_headers_are_refused_with_400(
     issuer: Any, anyone: httpx.AsyncClient
 ) -> None:
     twice = [("Authorization", f"Bearer {issuer.token()}")] * 2
     response = await anyone.get("/api/todos", headers=twice)
     assert response.status_code == 400
-    assert response.headers["www-authenticate"] == 'Bearer error="invalid_request"'
+    assert response.headers["www-authenticate"] == 'Bearer realm="todo-api", error="invalid_request"'
 
 
 async def test_nobody_is_told_anything_about_the_body_or_the_todo_before_signing_in(
@@ -240,6 +257,7 @@ async def test_nobody_is_told_anything_about_the_body_or_the_todo_before_signing
         assert response.status_code == 401
 
 
+@pytest.mark.standard("RFC 9068 4 expiry")
 async def test_a_token_that_was_accepted_is_refused_from_its_expiry_on(
     issuer: Any, open_client: OpenClient, clock: Any
 ) -> None:

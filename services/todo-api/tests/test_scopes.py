@@ -17,6 +17,7 @@ def database_url(sqlite_url: str) -> str:
     return sqlite_url
 
 
+@pytest.mark.standard("RFC 6750 3.1 insufficient_scope", "RFC 9068 2.2.3")
 @pytest.mark.parametrize(
     "scope",
     [
@@ -43,10 +44,11 @@ async def test_a_scope_counts_only_as_an_exact_member(
         assert response.status_code == 403
         assert response.headers["content-type"] == PROBLEM
         assert response.headers["www-authenticate"] == (
-            f'Bearer error="insufficient_scope", scope="{needed}"'
+            f'Bearer realm="todo-api", error="insufficient_scope", scope="{needed}"'
         )
 
 
+@pytest.mark.standard("RFC 9068 2.2.3")
 async def test_reading_needs_the_read_scope_and_everything_else_the_write_scope(
     issuer: Any, open_client: OpenClient
 ) -> None:

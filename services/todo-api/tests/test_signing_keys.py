@@ -49,6 +49,7 @@ async def test_a_flood_of_unknown_kids_costs_one_fetch_per_cool_down(
     assert issuer.fetched.count(DISCOVERY) == 1
 
 
+@pytest.mark.standard("RFC 9068 4 keys")
 async def test_a_new_signing_key_is_found_after_the_cool_down(
     issuer: Any, open_client: OpenClient, clock: Any, new_key: RSAKey
 ) -> None:
@@ -58,6 +59,7 @@ async def test_a_new_signing_key_is_found_after_the_cool_down(
     assert (await open_client(issuer.token(key=new_key)).get("/api/todos")).status_code == 200
 
 
+@pytest.mark.standard("RFC 9068 4 signature")
 async def test_a_withdrawn_key_verifies_nothing_once_the_set_is_read_again(
     issuer: Any, open_client: OpenClient, clock: Any, new_key: RSAKey
 ) -> None:
@@ -92,6 +94,7 @@ async def test_an_outage_after_the_start_goes_unnoticed(
     assert (await open_client(issuer.token()).get("/api/todos")).status_code == 200
 
 
+@pytest.mark.standard("RFC 9068 4 issuer")
 @pytest.mark.parametrize(
     "metadata",
     [

@@ -57,6 +57,7 @@ def test_every_handle_and_secret_is_another() -> None:
     assert len({new_secret() for _ in range(100)}) == 100
 
 
+@pytest.mark.standard("RFC 6749 10.10")
 def test_all_256_bits_are_asked_for() -> None:
     asked: list[int] = []
 
@@ -69,6 +70,7 @@ def test_all_256_bits_are_asked_for() -> None:
     assert asked == [32, 32]
 
 
+@pytest.mark.standard("RFC 6749 10.3")
 def test_the_digest_is_sha_256() -> None:
     assert digest("abc").hex() == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

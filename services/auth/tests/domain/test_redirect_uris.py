@@ -11,6 +11,7 @@ SCHEMES = frozenset({"cursor", "vscode"})
 PORTS = st.integers(min_value=1, max_value=65535)
 
 
+@pytest.mark.standard("RFC 8252 7.2")
 @pytest.mark.parametrize(
     "redirect_uri",
     [
@@ -34,6 +35,9 @@ def test_a_safe_redirect_uri_may_be_registered(redirect_uri: str) -> None:
     check_registrable(redirect_uri, SCHEMES)
 
 
+@pytest.mark.standard(
+    "RFC 6749 3.1.2 fragment", "RFC 9700 4.1.3", "MCP 2026-07-28 authorization: redirect URIs"
+)
 @pytest.mark.parametrize(
     "redirect_uri",
     [
@@ -92,6 +96,7 @@ def test_a_dangerous_redirect_uri_is_refused(redirect_uri: str) -> None:
     assert "evil" not in refused.value.description
 
 
+@pytest.mark.standard("RFC 8252 7.3")
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
 @given(registered=PORTS, requested=PORTS)
 def test_on_loopback_any_port_matches(host: str, registered: int, requested: int) -> None:
@@ -107,6 +112,7 @@ def test_elsewhere_the_port_belongs_to_the_address(registered: int, requested: i
     assert is_match(one, other) is (registered == requested)
 
 
+@pytest.mark.standard("RFC 8252 7.3", "RFC 8252 8.4 exact", "RFC 9700 2.1 exact matching")
 @pytest.mark.parametrize(
     ("registered", "requested"),
     [

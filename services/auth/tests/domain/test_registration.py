@@ -26,6 +26,7 @@ def parse(**document: Any) -> ClientMetadata:
     return parse_client_metadata({"redirect_uris": [CALLBACK], **document}, frozenset({"cursor"}))
 
 
+@pytest.mark.standard("RFC 7591 2 defaults")
 def test_what_is_left_out_has_the_defaults_of_the_rfc() -> None:
     assert parse() == ClientMetadata(
         redirect_uris=(CALLBACK,),

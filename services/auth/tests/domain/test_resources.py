@@ -42,10 +42,12 @@ def test_the_resource_is_found_by_its_name(requested: Sequence[str]) -> None:
     assert TWO.select(requested).identifier == MCP
 
 
+@pytest.mark.standard("RFC 8707 2 default")
 def test_the_only_resource_is_the_default() -> None:
     assert ONE.select([]).identifier == MCP
 
 
+@pytest.mark.standard("RFC 8707 2")
 @pytest.mark.parametrize(
     "requested",
     [
@@ -70,6 +72,7 @@ def test_what_is_not_the_resource_is_refused(requested: Sequence[str]) -> None:
         ONE.select(requested)
 
 
+@pytest.mark.standard("RFC 8707 2 repeated")
 def test_of_several_resources_exactly_one_must_be_named() -> None:
     for requested in ([], [MCP, OTHER]):
         with pytest.raises(InvalidTarget):
@@ -117,6 +120,7 @@ def test_a_server_without_a_resource_is_a_mistake() -> None:
         ProtectedResources([])
 
 
+@pytest.mark.standard("RFC 8707 2 comparison")
 @pytest.mark.parametrize(
     ("other", "is_same"),
     [

@@ -27,6 +27,7 @@ def test_a_scope_that_is_named_twice_counts_once() -> None:
     assert parse_scope("a b a") == {"a", "b"}
 
 
+@pytest.mark.standard("RFC 6749 3.3 grammar")
 @pytest.mark.parametrize(
     "value",
     ["", " ", " a", "a ", "a  b", "a\tb", "a\nb", "a\n", 'a"b', "a\\b", "\u00e9", "a\x00", "a\x7f"],
@@ -43,6 +44,7 @@ def test_a_scope_has_at_most_2000_characters() -> None:
         parse_scope("a" * 2001)
 
 
+@pytest.mark.standard("RFC 6749 3.3 granted")
 @pytest.mark.parametrize(
     ("consented", "upstream", "granted"),
     [

@@ -208,6 +208,7 @@ async def test_a_key_rotation_logs_nobody_out(
         assert await tx.upstream_tokens.find(grant.id) == StoredUpstreamTokens(refreshed, 2)
 
 
+@pytest.mark.standard("RFC 6749 10.3")
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_no_secret_is_in_the_files_of_the_database(
     database: Database,

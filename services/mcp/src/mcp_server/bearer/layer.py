@@ -100,7 +100,7 @@ class BearerLayer:
         scheme, _, raw_handle = (presented[0] if presented else "").partition(" ")
         if scheme.lower() != "bearer":
             raise self._challenges.handle_missing()
-        return raw_handle
+        return raw_handle.lstrip(" ")  # RFC 9110 11.4: any number of spaces follow the scheme
 
     def _check_scope(self, message: dict[str, Any], caller: Caller) -> None:
         # From the body in both eras: a header is only compared with it later, or not at all.

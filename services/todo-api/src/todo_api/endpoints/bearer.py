@@ -79,5 +79,7 @@ def _insufficient_scope(scope: str) -> Problem:
 
 def _challenge(**parameters: str) -> Mapping[str, str]:
     """Build the header; the values are ours and hold nothing that a quoted string must escape."""
-    quoted = ", ".join(f'{name}="{value}"' for name, value in parameters.items())
-    return {"WWW-Authenticate": f"Bearer {quoted}".rstrip()}
+    # RFC 6750 section 3: at least one parameter follows the scheme.
+    named = {"realm": "todo-api", **parameters}
+    quoted = ", ".join(f'{name}="{value}"' for name, value in named.items())
+    return {"WWW-Authenticate": f"Bearer {quoted}"}
