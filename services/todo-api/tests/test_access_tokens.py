@@ -208,7 +208,9 @@ async def test_any_other_token_is_refused_with_401_invalid_token(
     )
     assert response.status_code == 401
     assert response.headers["content-type"] == PROBLEM
-    assert response.headers["www-authenticate"].startswith('Bearer realm="todo-api", error="invalid_token", ')
+    assert response.headers["www-authenticate"].startswith(
+        'Bearer realm="todo-api", error="invalid_token", '
+    )
     assert token not in response.text
 
 
@@ -240,7 +242,9 @@ async def test_two_authorization_headers_are_refused_with_400(
     twice = [("Authorization", f"Bearer {issuer.token()}")] * 2
     response = await anyone.get("/api/todos", headers=twice)
     assert response.status_code == 400
-    assert response.headers["www-authenticate"] == 'Bearer realm="todo-api", error="invalid_request"'
+    assert (
+        response.headers["www-authenticate"] == 'Bearer realm="todo-api", error="invalid_request"'
+    )
 
 
 async def test_nobody_is_told_anything_about_the_body_or_the_todo_before_signing_in(
