@@ -285,6 +285,7 @@ async def auth_under_test(
 
     auth_settings = AuthSettings(
         **{
+            "auth_public_url": ISSUER,
             "auth_database_url": database_url,
             "auth_encryption_keys": "k1:" + "A" * 43 + "=",
             "cookie_encryption_key": "a-cookie-key-for-the-tests-only",

@@ -187,6 +187,11 @@ async def test_a_malformed_question_is_an_error_and_not_inactive(auth: AuthUnder
         f"{INTERNAL}/introspect", json={"token": access}, auth=INTROSPECTION_CLIENT
     )
     assert refusal(as_json) == "invalid_request"
+    credential = base64.b64encode(":".join(INTROSPECTION_CLIENT).encode()).decode()
+    twice = await auth.introspect(
+        access, auth=None, headers=[("authorization", f"Basic {credential}")] * 2
+    )
+    assert refusal(twice) == "invalid_request"
 
 
 @pytest.mark.standard("RFC 7662 4 scanning")

@@ -14,6 +14,8 @@ SECRET = "4d1f9a7be2c84f0ab6d5e3c2910f7a68"
 PUBLIC_URL = "https://auth.acme.com"
 
 ENVIRONMENT = {
+    "AUTH_PUBLIC_URL": "http://localhost:8080",
+    "MCP_RESOURCE": "http://localhost:8081/mcp",
     "AUTH_ENCRYPTION_KEYS": f"k1:{KEY}",
     "COOKIE_ENCRYPTION_KEY": SECRET,
     "PINGONE_ISSUER": "https://auth.pingone.eu/9b3a7c1e-4d52-4f86-a0be-6c1d2e8f7a45/as",
@@ -50,6 +52,13 @@ def assert_refused(read: Read, variable: str, value: str | None, **others: str) 
     assert variable in str(refused.value)
     if value and len(value) > 8:  # a shorter one may be a word of the message
         assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize("variable", ["AUTH_PUBLIC_URL", "MCP_RESOURCE"])
+def test_a_forgotten_public_url_does_not_turn_production_into_development(
+    read: Read, variable: str
+) -> None:
+    assert_refused(read, variable, None)
 
 
 def test_the_defaults_are_those_of_development(read: Read) -> None:

@@ -100,7 +100,9 @@ async def test_a_used_client_goes_when_its_last_grant_has_ended(auth: AuthUnderT
 
 
 async def test_a_client_with_an_active_grant_is_never_swept(database_url: str) -> None:
-    async with auth_under_test(database_url, auth_grant_days=365) as auth:
+    async with auth_under_test(
+        database_url, auth_grant_days=365, auth_refresh_handle_days=365
+    ) as auth:
         await auth.obtain_handles()
         auth.clock.advance(days=200)
         await sweep(auth)

@@ -24,7 +24,7 @@ ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 TOKEN_SECONDS = 600
 DUE, EXPIRED = 480, 600
 # After an ambiguous failure the lease keeps everybody from asking again for this long.
-LEASE_SECONDS = 30
+LEASE_SECONDS = 50
 
 Failure = Callable[[httpx2.Request], httpx2.Response]
 

@@ -53,7 +53,7 @@ def create_authorizations() -> None:
         sa.Column("browser_digest", sa.LargeBinary(), nullable=False),
         sa.Column("client_id", sa.Text(), nullable=False),
         sa.Column("redirect_uri", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=True),
+        sa.Column("client_state_encrypted", sa.LargeBinary(), nullable=True),
         sa.Column("code_challenge", sa.Text(), nullable=False),
         sa.Column("resource", sa.Text(), nullable=False),
         sa.Column("scopes", sa.Text(), nullable=False),

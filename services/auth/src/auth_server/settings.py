@@ -10,8 +10,12 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from auth_server.domain.errors import InvalidScope, OAuthError
 from auth_server.domain.registration import parse_client_metadata
 from auth_server.domain.scopes import parse_scope
+from auth_server.storage.database import COMMAND_TIMEOUT_SECONDS
 from auth_server.storage.encryption import KeyRing
-from auth_server.storage.engines import parse_database_url
+from auth_server.storage.engines import (
+    POOL_TIMEOUT_SECONDS,
+    parse_database_url,
+)
 from service_kit.settings import (
     ServiceSettings,
     check_public_url,
@@ -49,6 +53,8 @@ class StoreSettings(ServiceSettings):
 class AuthSettings(StoreSettings):
     """Every field is the environment variable of the same name."""
 
+    # Required here: a forgotten one must not turn production into development.
+    auth_public_url: str = Field(description="the issuer")
     auth_listen_host: str = "127.0.0.1"
     auth_port: int = Field(8080, ge=1, le=65535)
     auth_internal_port: int = Field(8090, ge=1, le=65535)
@@ -67,7 +73,7 @@ class AuthSettings(StoreSettings):
     pingone_userinfo_endpoint: str | None = None
     pingone_revocation_endpoint: str | None = None
 
-    mcp_resource: str = "http://localhost:8081/mcp"
+    mcp_resource: str
     mcp_scopes: str = "todo_api:read todo_api:write"
     introspection_client_id: str
     introspection_client_secret: SecretStr
@@ -109,8 +115,11 @@ class AuthSettings(StoreSettings):
 
     @property
     def refresh_lease(self) -> timedelta:
-        """Outlasts what it guards: the refresh and a fetch of keys, with time left to store."""
-        return timedelta(seconds=2 * self.pingone_timeout_seconds + 10)
+        """Outlasts what it guards: the refresh, a fetch of keys, and the waits of the database."""
+        return timedelta(
+            seconds=2 * self.pingone_timeout_seconds
+            + 2 * (POOL_TIMEOUT_SECONDS + COMMAND_TIMEOUT_SECONDS)
+        )
 
     @field_validator("pingone_issuer", "mcp_resource")
     @classmethod

@@ -101,9 +101,9 @@ async def test_room_is_made_from_the_oldest_never_used_clients(
     async with database.transaction() as tx:
         await tx.clients.renew(oldest_but_used.client_id, now=now, expires_at=now + HOUR)
         assert await tx.clients.make_room(ceiling=10) == 0
-        assert await tx.clients.make_room(ceiling=6) == 0
-        assert await tx.clients.make_room(ceiling=4) == 2
-        assert await tx.clients.make_room(ceiling=4) == 0
+        assert await tx.clients.make_room(ceiling=5) == 0
+        assert await tx.clients.make_room(ceiling=3) == 2
+        assert await tx.clients.make_room(ceiling=3) == 0
     left = [client for client in ages if await is_there(database, client, now)]
     assert left == [oldest_but_used, ages[3], ages[4]]
 

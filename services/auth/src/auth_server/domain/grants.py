@@ -13,7 +13,7 @@ class RevocationReason(StrEnum):
     CLIENT = "revoked_by_client"
     CODE_REPLAY = "code_replay"
     CODE_MISMATCH = "code_mismatch"
-    CODE_UNREDEEMED = "code_unredeemed"
+    UNREACHABLE = "unreachable"
     REFRESH_REUSE = "refresh_reuse"
     UPSTREAM_DEAD = "upstream_dead"
     UPSTREAM_REJECTED = "upstream_rejected"

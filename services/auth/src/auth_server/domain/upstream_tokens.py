@@ -16,7 +16,11 @@ class UpstreamTokens:
 
 @dataclass(frozen=True, slots=True)
 class StoredUpstreamTokens:
-    """A token set with the version that a refresh must still find when it writes."""
+    """A token set with the version that a refresh must still find when it writes.
+
+    `is_being_refreshed` tells that somebody holds the lease, or died holding it.
+    """
 
     tokens: UpstreamTokens
     version: int
+    is_being_refreshed: bool = False

@@ -10,7 +10,13 @@ from auth_server.domain.authorization_requests import (
     proven_redirect_uri,
 )
 from auth_server.domain.clients import Client
-from auth_server.domain.errors import CannotRedirect, InvalidClient, InvalidRequest, OAuthError
+from auth_server.domain.errors import (
+    CannotRedirect,
+    InvalidClient,
+    InvalidRequest,
+    OAuthError,
+    TemporarilyUnavailable,
+)
 from auth_server.domain.resources import ProtectedResources
 from auth_server.endpoints.browser import Browser, BrowserCookie
 from auth_server.endpoints.client_authentication import ResolveClientId
@@ -18,6 +24,7 @@ from auth_server.endpoints.consent_form import ConsentForm
 from auth_server.endpoints.parameters import Parameters, query_parameters
 from auth_server.endpoints.responses import ClientRedirect, redirect
 from auth_server.flows.start_authorization import AtPingOne, StartAuthorization
+from auth_server.storage.database import StorageUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,13 @@ class Authorize:
                 response = await self._start(parameters, client, redirect_uri, browser)
             except OAuthError as error:
                 return self.client_redirect.with_error(redirect_uri, _state(parameters), error)
+            except StorageUnavailable as error:
+                unavailable = TemporarilyUnavailable(
+                    "the service is unavailable for now; try again later", detail=str(error)
+                )
+                return self.client_redirect.with_error(
+                    redirect_uri, _state(parameters), unavailable
+                )
             self.cookie.set_on(response, browser)
             return response
 

@@ -1,5 +1,6 @@
 """Strict parsing of OAuth parameters: bounded, UTF-8, and unambiguous about repetition."""
 
+import asyncio
 import json
 from collections import defaultdict
 from typing import Any, Final
@@ -12,6 +13,7 @@ from auth_server.domain.errors import InvalidClientMetadata, InvalidRequest
 MAX_FORM_BYTES: Final = 64 * 1024
 MAX_QUERY_BYTES: Final = 32 * 1024
 MAX_FIELDS: Final = 50
+READ_SECONDS: Final = 10.0
 FORM_MEDIA_TYPE: Final = "application/x-www-form-urlencoded"
 
 # RFC 8707 2: the one parameter that may be repeated.
@@ -79,11 +81,15 @@ def _media_type(request: Request) -> str:
 async def _read_bounded(request: Request) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_FORM_BYTES:
-            raise InvalidRequest(f"the body is longer than {MAX_FORM_BYTES} bytes")
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > MAX_FORM_BYTES:
+                    raise InvalidRequest(f"the body is longer than {MAX_FORM_BYTES} bytes")
+                chunks.append(chunk)
+    except TimeoutError:
+        raise InvalidRequest("the body did not arrive in time") from None
     return b"".join(chunks)
 
 

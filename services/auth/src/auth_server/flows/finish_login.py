@@ -28,7 +28,7 @@ from auth_server.domain.resources import ProtectedResources
 from auth_server.domain.scopes import granted_scopes
 from auth_server.flows.issue_code import CodeIssued, IssueCode
 from auth_server.flows.revoke_upstream import RevokeUpstream
-from auth_server.storage.database import Database, Transaction
+from auth_server.storage.database import Database, StorageUnavailable, Transaction
 from auth_server.upstream.errors import UpstreamError, UpstreamUnavailable
 from auth_server.upstream.pingone import PingOne
 
@@ -71,8 +71,9 @@ class FinishLogin:
     async def __call__(
         self, answer: UpstreamAnswer, browser_digest: Digest
     ) -> CodeIssued | AccountConsentNeeded:
-        """Finish. Raises CannotRedirect for a state that is not this browser's, unknown or spent;
+        """Finish the login, or ask once more.
 
+        Raises CannotRedirect for a state that is unknown, spent or another browser's, and
         AuthorizationFailed for everything that the client must hear.
         """
         async with self.database.transaction() as tx:
@@ -92,6 +93,20 @@ class FinishLogin:
             raise AuthorizationFailed(
                 pending.request, AccessDenied("the account has none of the requested permissions")
             )
+        try:
+            return await self._complete(pending, account)
+        except StorageUnavailable as error:
+            # Nobody else knows of these tokens. Should the commit have come through all the same,
+            # the grant ends at its next use.
+            self.revoke_upstream(account.tokens)
+            raise AuthorizationFailed(
+                pending.request,
+                TemporarilyUnavailable("the service is unavailable for now", detail=str(error)),
+            ) from error
+
+    async def _complete(
+        self, pending: PendingAuthorization, account: UpstreamAccount
+    ) -> CodeIssued | AccountConsentNeeded:
         async with self.database.transaction() as tx:
             if not await self._needs_account_consent(tx, pending, account):
                 return await self.issue_code(tx, pending, account)
@@ -127,9 +142,14 @@ class FinishLogin:
             )
         resource = self.resources.select([pending.request.resource])
         try:
-            return await self.pingone.exchange_code(
-                code=answer.code, login=pending.login, audience=resource.upstream_audience
-            )
+            unverified = await self.pingone.exchange_code(code=answer.code, login=pending.login)
+            try:
+                return await self.pingone.verify_login(
+                    unverified, login=pending.login, audience=resource.upstream_audience
+                )
+            except UpstreamError:
+                self.revoke_upstream(unverified.tokens)
+                raise
         except UpstreamUnavailable as error:
             failure: OAuthError = TemporarilyUnavailable(
                 "the sign-on service cannot be reached; try again later", detail=str(error)

@@ -36,7 +36,8 @@ class SweepExpired:
     async def __call__(self) -> int:
         """Delete at most BATCH rows of each kind; return how many went."""
         now = self.now()
-        total = await self._end_abandoned_grants(now)
+        total = await self._end_unreachable_grants(now)
+        total += await self._revoke_undecided_tokens(now)
         async with self.database.transaction() as tx:
             total += await tx.authorizations.delete_expired(now=now, limit=BATCH)
         async with self.database.transaction() as tx:
@@ -56,13 +57,20 @@ class SweepExpired:
             _log.info("sweep.deleted", rows=total)
         return total
 
-    async def _end_abandoned_grants(self, now: datetime) -> int:
-        """A code that nobody redeemed must not leave PingOne tokens alive behind it."""
+    async def _end_unreachable_grants(self, now: datetime) -> int:
+        """What no handle leads to any more must not keep PingOne tokens alive behind it."""
         async with self.database.reading() as read:
-            # One code's lifetime later: another replica's clock may still take the code.
-            abandoned = await read.codes.abandoned_grants(
+            # One code's lifetime later: another replica's clock may still see the handle live.
+            unreachable = await read.grants.unreachable(
                 before=now - self.lifetimes.code, limit=BATCH
             )
-        for grant_id in abandoned:
-            await self.revoke_grant(grant_id, RevocationReason.CODE_UNREDEEMED)
-        return len(abandoned)
+        for grant_id in unreachable:
+            await self.revoke_grant(grant_id, RevocationReason.UNREACHABLE)
+        return len(unreachable)
+
+    async def _revoke_undecided_tokens(self, now: datetime) -> int:
+        async with self.database.transaction() as tx:
+            undecided = await tx.authorizations.take_expired_tokens(now=now, limit=BATCH)
+        for tokens in undecided:
+            self.revoke_grant.revoke_upstream(tokens)
+        return len(undecided)

@@ -109,6 +109,8 @@ class LiveUpstreamTokens:
 
     async def _refresh(self, grant: Grant, stored: StoredUpstreamTokens) -> UpstreamTokens | None:
         owner = str(uuid4())
+        # Before the lease, which is made to outlast the refresh and a fetch of keys, no more.
+        await self.pingone.prepare()
         async with self.database.transaction() as tx:
             has_lease = await tx.upstream_tokens.acquire_lease(
                 grant.id,
@@ -168,6 +170,8 @@ class LiveUpstreamTokens:
             return refreshed
         # The lease was lost, or the grant ended meanwhile: what is stored now is the truth.
         _log.warning("upstream.lease_lost", grant_id=grant.id)
+        if current is None:
+            self.revoke_grant.revoke_upstream(refreshed)
         return None if current is None else current.tokens
 
     async def _refused(self, grant: Grant, owner: str, error: UpstreamRefused) -> None:
@@ -184,7 +188,10 @@ class LiveUpstreamTokens:
     async def _failed(self, grant: Grant, owner: str, error: UpstreamUnavailable) -> None:
         _log.warning("upstream.refresh_failed", grant_id=grant.id, reason=str(error))
         if error.is_ambiguous or error.retry_after_seconds is not None:
-            return  # the lease is left to lapse: it keeps everybody from asking again at once
+            # The lease is left to lapse: it keeps everybody from asking again at once.
+            async with self.database.transaction() as tx:
+                await tx.upstream_tokens.fail_lease(grant.id, owner=owner)
+            return
         async with self.database.transaction() as tx:
             await tx.upstream_tokens.release_lease(grant.id, owner=owner)
 
@@ -200,6 +207,8 @@ class LiveUpstreamTokens:
                 return None
             if current.version != stored.version:
                 return current.tokens
+            if not current.is_being_refreshed:
+                raise UpstreamUnavailable("a refresh failed just now, and is not tried again yet")
             await asyncio.sleep(self.times.poll.total_seconds())
         raise UpstreamUnavailable("another replica's refresh takes too long")
 

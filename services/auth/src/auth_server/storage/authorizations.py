@@ -1,9 +1,10 @@
 """Pending authorizations: each step is left by one statement, bound to the browser that began."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
@@ -17,11 +18,13 @@ from auth_server.domain.authorizations import (
 )
 from auth_server.domain.grants import Subject
 from auth_server.domain.handles import Digest
+from auth_server.domain.upstream_tokens import UpstreamTokens
 from auth_server.storage.bounded_delete import delete_at_most
 from auth_server.storage.encryption import Encryption
 from auth_server.storage.tables import authorizations
-from auth_server.storage.upstream_tokens import decode_tokens, encode_tokens
+from auth_server.storage.upstream_tokens import decode_tokens, encode_tokens, readable_tokens
 
+CLIENT_STATE_PURPOSE: Final = "authorizations.client_state"
 CODE_VERIFIER_PURPOSE: Final = "authorizations.code_verifier"
 NONCE_PURPOSE: Final = "authorizations.nonce"
 ACCOUNT_TOKENS_PURPOSE: Final = "authorizations.account_tokens"
@@ -43,7 +46,7 @@ class Authorizations:
             "browser_digest": pending.browser_digest,
             "client_id": request.client_id,
             "redirect_uri": request.redirect_uri,
-            "state": request.state,
+            "client_state_encrypted": self._encrypt_state(pending),
             "code_challenge": request.code_challenge,
             "resource": request.resource,
             "scopes": request.scopes,
@@ -128,10 +131,36 @@ class Authorizations:
         )
 
     async def delete_expired(self, *, now: datetime, limit: int) -> int:
-        """Delete what nobody finished in time."""
+        """Delete what nobody finished in time; where tokens wait, see take_expired_tokens."""
         return await delete_at_most(
-            self._connection, authorizations, authorizations.c.expires_at <= now, limit=limit
+            self._connection,
+            authorizations,
+            (authorizations.c.expires_at <= now)
+            & authorizations.c.account_tokens_encrypted.is_(None),
+            limit=limit,
         )
+
+    async def take_expired_tokens(self, *, now: datetime, limit: int) -> tuple[UpstreamTokens, ...]:
+        """Delete second consents that nobody decided; return their tokens, to be revoked."""
+        expired = (
+            select(authorizations.c.id)
+            .where(
+                authorizations.c.expires_at <= now,
+                authorizations.c.account_tokens_encrypted.is_not(None),
+            )
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("expired")
+        )
+        taken = await self._connection.execute(
+            delete(authorizations)
+            .where(authorizations.c.id.in_(select(expired)))
+            .returning(authorizations)
+        )
+        accounts = [
+            readable_tokens(partial(self._account_of, row), row["id"]) for row in taken.mappings()
+        ]
+        return tuple(account.tokens for account in accounts if account is not None)
 
     async def _take(self, *conditions: ColumnElement[bool]) -> PendingAuthorization | None:
         taken = await self._connection.execute(
@@ -159,7 +188,7 @@ class Authorizations:
             request=AuthorizationRequest(
                 client_id=row["client_id"],
                 redirect_uri=row["redirect_uri"],
-                state=row["state"],
+                state=self._state_of(row),
                 code_challenge=row["code_challenge"],
                 resource=row["resource"],
                 scopes=row["scopes"],
@@ -170,6 +199,18 @@ class Authorizations:
             login=self._login_of(row),
             account=self._account_of(row),
         )
+
+    def _encrypt_state(self, pending: PendingAuthorization) -> bytes | None:
+        if pending.request.state is None:
+            return None
+        return self._encryption.encrypt(
+            pending.request.state.encode("utf-8"), row_id=pending.id, purpose=CLIENT_STATE_PURPOSE
+        )
+
+    def _state_of(self, row: RowMapping) -> str | None:
+        if row["client_state_encrypted"] is None:
+            return None
+        return self._decrypt(row, "client_state_encrypted", CLIENT_STATE_PURPOSE)
 
     def _login_of(self, row: RowMapping) -> UpstreamLogin | None:
         if row["state_digest"] is None:

@@ -60,12 +60,18 @@ class Clients:
         )
 
     async def make_room(self, *, ceiling: int) -> int:
-        """Delete the oldest never-used rows until at most `ceiling - 1` rows remain.
+        """Delete the oldest never-used rows until at most `ceiling - 1` of them remain.
 
-        Rows that were used stay, even above the ceiling. Registrations that race may pass it by
-        their number, until the next one; a call deletes at most MOST_ROWS_TO_MAKE_ROOM rows.
+        Rows that were used stay and do not count: or many of them would cost every newcomer its
+        registration. Registrations that race may pass the ceiling by their number, until the next
+        one; a call deletes at most MOST_ROWS_TO_MAKE_ROOM rows.
         """
-        rows = select(func.count()).select_from(clients).scalar_subquery()
+        rows = (
+            select(func.count())
+            .select_from(clients)
+            .where(clients.c.last_used_at.is_(None))
+            .scalar_subquery()
+        )
         excess = rows - (ceiling - 1)
         limit = case(
             (excess < 0, 0),

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from auth_server.domain.grants import AuthorizationCode
 from auth_server.domain.handles import Digest
 from auth_server.storage.bounded_delete import delete_at_most
-from auth_server.storage.tables import codes, grants
+from auth_server.storage.tables import codes
 
 
 class Codes:
@@ -69,20 +69,6 @@ class Codes:
         )
         grant_id: str | None = found.scalar_one_or_none()
         return grant_id
-
-    async def abandoned_grants(self, *, before: datetime, limit: int) -> tuple[str, ...]:
-        """Grants that still live although their code expired by then and nobody redeemed it."""
-        found = await self._connection.execute(
-            select(codes.c.grant_id)
-            .join(grants, grants.c.id == codes.c.grant_id)
-            .where(
-                codes.c.redeemed_at.is_(None),
-                codes.c.expires_at <= before,
-                grants.c.revoked_at.is_(None),
-            )
-            .limit(limit)
-        )
-        return tuple(found.scalars())
 
     async def delete_expired(self, *, before: datetime, limit: int) -> int:
         """Delete codes that had expired by then; a replay of them is no longer noticed."""

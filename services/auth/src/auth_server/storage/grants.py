@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import exists, insert, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
 from auth_server.domain.grants import Grant, RevocationReason, Subject
 from auth_server.storage.bounded_delete import delete_at_most
-from auth_server.storage.tables import grants
+from auth_server.storage.tables import access_handles, codes, grants, refresh_handles
 
 
 class Grants:
@@ -42,6 +42,27 @@ class Grants:
         row = revoked.mappings().one_or_none()
         return None if row is None else grant_of(row)
 
+    async def unreachable(self, *, before: datetime, limit: int) -> tuple[str, ...]:
+        """Grants that were not revoked, and that no handle or code has led to since then.
+
+        Each has expired, or its handles have, or nobody redeemed its code in time.
+        """
+        leads = (
+            exists().where(codes.c.grant_id == grants.c.id, *_is_redeemable(before)),
+            exists().where(
+                access_handles.c.grant_id == grants.c.id, access_handles.c.expires_at > before
+            ),
+            exists().where(
+                refresh_handles.c.grant_id == grants.c.id,
+                refresh_handles.c.expires_at > before,
+                refresh_handles.c.rotated_at.is_(None),
+            ),
+        )
+        found = await self._connection.execute(
+            select(grants.c.id).where(grants.c.revoked_at.is_(None), ~or_(*leads)).limit(limit)
+        )
+        return tuple(found.scalars())
+
     async def delete_ended(self, *, before: datetime, limit: int) -> int:
         """Delete grants revoked or expired by then, with all their children; return how many."""
         return await delete_at_most(
@@ -50,6 +71,10 @@ class Grants:
             or_(grants.c.revoked_at <= before, grants.c.expires_at <= before),
             limit=limit,
         )
+
+
+def _is_redeemable(before: datetime) -> tuple[ColumnElement[bool], ...]:
+    return codes.c.redeemed_at.is_(None), codes.c.expires_at > before
 
 
 def is_active_grant(now: ColumnElement[datetime] | datetime) -> ColumnElement[bool]:

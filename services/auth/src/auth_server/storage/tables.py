@@ -114,8 +114,8 @@ authorizations: Final = Table(
     Column("browser_digest", LargeBinary, nullable=False),
     Column("client_id", Text, nullable=False),
     Column("redirect_uri", Text, nullable=False),
-    # The client's own state (RFC 6749 4.1.1), returned to it as it came.
-    Column("state", Text),
+    # The client's own state (RFC 6749 4.1.1), returned to it as it came: its secret, not ours.
+    Column("client_state_encrypted", LargeBinary),
     Column("code_challenge", Text, nullable=False),
     Column("resource", Text, nullable=False),
     Column("scopes", SpaceSeparated, nullable=False),

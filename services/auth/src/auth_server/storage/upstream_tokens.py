@@ -1,18 +1,28 @@
 """PingOne token sets: encrypted, versioned, and leased to the one replica that refreshes."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
+import structlog
 from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth_server.domain.upstream_tokens import StoredUpstreamTokens, UpstreamTokens
-from auth_server.storage.encryption import Encryption
+from auth_server.storage.encryption import (
+    DecryptionFailed,
+    Encryption,
+    UnknownEncryptionKey,
+)
 from auth_server.storage.tables import upstream_tokens
 
 PURPOSE: Final = "upstream_tokens.tokens"
+
+TokensT = TypeVar("TokensT")
+
+_log = structlog.get_logger(__name__)
 
 
 class UpstreamTokenSets:
@@ -78,6 +88,14 @@ class UpstreamTokenSets:
         )
         return stored.one_or_none() is not None
 
+    async def fail_lease(self, grant_id: str, *, owner: str) -> None:
+        """Keep others from trying until the lease lapses, and tell those who wait not to."""
+        await self._connection.execute(
+            update(upstream_tokens)
+            .where(upstream_tokens.c.grant_id == grant_id, upstream_tokens.c.lease_owner == owner)
+            .values(lease_owner=None)
+        )
+
     async def release_lease(self, grant_id: str, *, owner: str) -> None:
         """Let others try, after a refresh that came to nothing; another's lease is untouched."""
         await self._connection.execute(
@@ -94,7 +112,13 @@ class UpstreamTokenSets:
             .returning(upstream_tokens)
         )
         row = deleted.mappings().one_or_none()
-        return None if row is None else stored_tokens_of(row, self._encryption)
+        return (
+            None
+            if row is None
+            else readable_tokens(
+                lambda: stored_tokens_of(row, self._encryption), row[upstream_tokens.c.grant_id]
+            )
+        )
 
     def _encrypt(self, grant_id: str, tokens: UpstreamTokens) -> bytes:
         return self._encryption.encrypt(encode_tokens(tokens), row_id=grant_id, purpose=PURPOSE)
@@ -107,7 +131,23 @@ def stored_tokens_of(row: RowMapping, encryption: Encryption) -> StoredUpstreamT
         row_id=row[upstream_tokens.c.grant_id],
         purpose=PURPOSE,
     )
-    return StoredUpstreamTokens(decode_tokens(plaintext), row[upstream_tokens.c.version])
+    return StoredUpstreamTokens(
+        decode_tokens(plaintext),
+        row[upstream_tokens.c.version],
+        is_being_refreshed=row[upstream_tokens.c.lease_owner] is not None,
+    )
+
+
+def readable_tokens(read: Callable[[], TokensT], row_id: str) -> TokensT | None:
+    """What read() decrypts; None, and a line for the operator, if no key of the ring opens it.
+
+    For rows that are being deleted: an end must not depend on a key that is gone.
+    """
+    try:
+        return read()
+    except (UnknownEncryptionKey, DecryptionFailed) as error:
+        _log.error("upstream_tokens.unreadable", row_id=row_id, reason=str(error))
+        return None
 
 
 def encode_tokens(tokens: UpstreamTokens) -> bytes:

@@ -25,7 +25,7 @@ from auth_server.upstream.errors import (
 from auth_server.upstream.tokens import IdTokenClaims, TokenVerifier, display_name
 
 _CORRELATION_HEADERS: Final = ("correlation-id", "x-correlation-id")
-_MAX_LIFETIME: Final = timedelta(days=30)
+_MAX_LIFETIME_SECONDS: Final = 30 * 24 * 3600
 
 _log = structlog.get_logger(__name__)
 
@@ -42,6 +42,14 @@ class PingOneClient:
     redirect_uri: str
     scopes: Scopes
     timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedLogin:
+    """What PingOne issued for a code. Until it is verified it may only be revoked."""
+
+    tokens: UpstreamTokens
+    id_token: object = field(repr=False)
 
 
 class PingOne:
@@ -78,10 +86,12 @@ class PingOne:
         )
         return str(url)
 
-    async def exchange_code(
-        self, *, code: str, login: UpstreamLogin, audience: str
-    ) -> UpstreamAccount:
-        """Redeem PingOne's code; verify the ID token, the nonce and the access token's audience."""
+    async def prepare(self) -> None:
+        """Discover PingOne's endpoints, if need be, ahead of a call that must be short."""
+        await self._discovery.metadata()
+
+    async def exchange_code(self, *, code: str, login: UpstreamLogin) -> UnverifiedLogin:
+        """Redeem PingOne's code. What comes back is unverified: see verify_login."""
         metadata = await self._discovery.metadata()
         client = self._oauth_client()
         answer = await self._ask(
@@ -94,19 +104,25 @@ class PingOne:
                 redirect_uri=self._client.redirect_uri,
             ),
         )
-        id_token = answer.get("id_token")
-        if not isinstance(id_token, str):
+        return UnverifiedLogin(self._read_tokens(answer), answer.get("id_token"))
+
+    async def verify_login(
+        self, unverified: UnverifiedLogin, *, login: UpstreamLogin, audience: str
+    ) -> UpstreamAccount:
+        """Verify the ID token, its nonce, and the access token's audience and subject."""
+        if not isinstance(unverified.id_token, str):
             raise UpstreamAnswerRejected("the token response has no ID token")
-        claims = await self._verifier.id_token(id_token, nonce=login.nonce)
-        tokens = self._read_tokens(answer, previous_refresh_token=None)
+        claims = await self._verifier.id_token(unverified.id_token, nonce=login.nonce)
+        tokens = unverified.tokens
         await self.verify_access_token(tokens, audience=audience, subject=claims.subject)
         name = claims.name or await self._name_from_userinfo(tokens, claims)
         return UpstreamAccount(Subject(claims.subject, name or claims.subject), tokens)
 
     async def refresh(self, tokens: UpstreamTokens) -> UpstreamTokens:
-        """Rotate a refresh token. PingOne kills every descendant if one is ever sent twice, so
+        """Rotate a refresh token; the answer is unverified, see verify_access_token.
 
-        the caller holds the grant's lease. The answer is unverified: see verify_access_token.
+        PingOne kills every descendant of a refresh token that is sent twice, so the caller holds
+        the grant's lease.
         """
         metadata = await self._discovery.metadata()
         client = self._oauth_client()
@@ -116,7 +132,7 @@ class PingOne:
                 metadata.token_endpoint, refresh_token=tokens.refresh_token
             ),
         )
-        return self._read_tokens(answer, previous_refresh_token=tokens.refresh_token)
+        return self._read_tokens(answer, previous=tokens)
 
     async def verify_access_token(
         self, tokens: UpstreamTokens, *, audience: str, subject: str
@@ -169,10 +185,12 @@ class PingOne:
                 raise UpstreamUnavailable("not a JSON object", is_ambiguous=True) from error
 
     def _read_tokens(
-        self, answer: Mapping[str, Any], *, previous_refresh_token: str | None
+        self, answer: Mapping[str, Any], previous: UpstreamTokens | None = None
     ) -> UpstreamTokens:
-        access_token, scope = answer.get("access_token"), answer.get("scope", "")
-        refresh_token = answer.get("refresh_token", previous_refresh_token)
+        # RFC 6749 5.1 and 6: what a refresh leaves out has not changed.
+        access_token = answer.get("access_token")
+        scope = answer.get("scope", previous.scope if previous else "")
+        refresh_token = answer.get("refresh_token", previous.refresh_token if previous else None)
         expires_in = answer.get("expires_in")
         if str(answer.get("token_type")).lower() != "bearer":
             raise UpstreamAnswerRejected("the token type is not Bearer")
@@ -182,7 +200,7 @@ class PingOne:
             raise UpstreamAnswerRejected("the refresh token is not a string")
         if isinstance(expires_in, bool) or not isinstance(expires_in, int) or expires_in <= 0:
             raise UpstreamAnswerRejected("the token response has no usable expires_in")
-        lifetime = min(timedelta(seconds=expires_in), _MAX_LIFETIME)
+        lifetime = timedelta(seconds=min(expires_in, _MAX_LIFETIME_SECONDS))
         return UpstreamTokens(access_token, refresh_token, scope, self._now() + lifetime)
 
     async def _name_from_userinfo(
