@@ -64,10 +64,11 @@ class Clock:
 
 
 class PingOneTransport(httpx2.AsyncBaseTransport):
-    """auth's connection to the simulator. `fail_with` makes PingOne unreachable, or odd;
+    """auth's connection to the simulator.
 
-    a request that it answers with None goes its way. `intercept` stands in between: it may hold
-    the request, pass it on, and change or lose the answer.
+    `fail_with` makes PingOne unreachable, or odd; a request that it answers with None goes its way.
+    `intercept` stands in between: it may hold the request, pass it on, and change or lose the
+    answer.
     """
 
     def __init__(self, app: ASGIApp) -> None:

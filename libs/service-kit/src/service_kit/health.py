@@ -1,6 +1,7 @@
-"""Liveness and readiness. Readiness is "started and not draining", never a shared dependency:
+"""Liveness and readiness.
 
-if it were, one database blip would take every replica out of rotation at once.
+Readiness is "started and not draining", never a shared dependency: if it were, one database blip
+would take every replica out of rotation at once.
 """
 
 from fastapi import APIRouter, Response

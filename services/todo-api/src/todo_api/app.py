@@ -63,9 +63,9 @@ def create_verifier(
 ) -> AccessTokenVerifier:
     """Create the verifier for the configured issuer and audience."""
     locate = (
-        DiscoveredJwks(fetch, settings.api_issuer, monotonic)
-        if settings.api_jwks_uri is None
-        else fixed_location(settings.api_jwks_uri)
+        fixed_location(settings.api_jwks_uri)
+        if settings.api_jwks_uri
+        else DiscoveredJwks(fetch, settings.api_issuer, monotonic)
     )
     return AccessTokenVerifier(
         JwksCache(fetch, locate, monotonic),

@@ -62,7 +62,7 @@ class TodoApiSettings(StoreSettings):
 
     @model_validator(mode="after")
     def _check_jwks_uri(self) -> Self:
-        if self.api_jwks_uri is None:
+        if not self.api_jwks_uri:
             return self
         parts = urlsplit(self.api_jwks_uri)
         # In development containers reach the issuer by a name that is not loopback and has no TLS.
