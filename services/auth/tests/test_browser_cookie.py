@@ -161,3 +161,14 @@ async def test_the_form_of_one_browser_decides_nothing_in_another(auth: AuthUnde
     for browser, page in ((alices, alices_page), (mallorys, mallorys_page)):
         returned = await auth.sign_on(browser, await auth.decide(browser, page))
         code_at_client(await auth.back(browser, returned))
+
+
+@ON_SQLITE
+async def test_a_cookie_that_is_none_of_ours_is_replaced(auth: AuthUnderTest) -> None:
+    browser = auth.new_browser()
+    browser.headers["cookie"] = 'mcp_pingone_browser="\\001' + 42 * "a" + '"'
+    response = await auth.authorize(browser)
+    assert response.status_code == 200
+    replaced = SimpleCookie(response.headers["set-cookie"])["mcp_pingone_browser"].value
+    assert len(replaced) == 43
+    assert replaced.isprintable()

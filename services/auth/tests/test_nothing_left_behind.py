@@ -1,5 +1,6 @@
 """Tokens that PingOne has issued are never simply dropped: they are used, or revoked there."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2
@@ -111,10 +112,14 @@ async def test_used_clients_do_not_cost_a_newcomer_its_registration(database_url
         assert (await auth.authorize(auth.new_browser(), client_id=newcomer)).status_code == 200
 
 
-async def change_token_answer(auth: AuthUnderTest, change: Any) -> None:
+async def change_token_answer(
+    auth: AuthUnderTest, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
     """Have PingOne's token endpoint answer something else from now on."""
 
-    async def answer(request: httpx2.Request, pass_on: Any) -> httpx2.Response:
+    async def answer(
+        request: httpx2.Request, pass_on: Callable[[httpx2.Request], Awaitable[httpx2.Response]]
+    ) -> httpx2.Response:
         response = await pass_on(request)
         if not request.url.path.endswith("/token"):
             return response

@@ -592,9 +592,11 @@ async def test_a_body_that_does_not_arrive_is_408(
 
     monkeypatch.setattr("mcp_server.bearer.request_body.READ_SECONDS", 0.01)
     async with world.running() as door:
-        response = await door.http.post(
-            "/mcp", content=never(), headers={"Authorization": f"Bearer {world.sign_in()}"}
-        )
+        headers = {
+            "Authorization": f"Bearer {world.sign_in()}",
+            "Content-Type": "application/json",
+        }
+        response = await door.http.post("/mcp", content=never(), headers=headers)
 
     assert response.status_code == 408
 
@@ -622,6 +624,7 @@ async def test_a_client_that_hangs_up_within_its_body_gets_no_answer_and_makes_n
         "headers": [
             (b"host", b"localhost:8081"),
             (b"authorization", f"Bearer {world.sign_in()}".encode()),
+            (b"content-type", b"application/json"),
         ],
     }
     async with world.running() as door:
@@ -644,3 +647,19 @@ async def test_requests_are_counted_by_route(world: "World") -> None:
     for status in ("200", "401"):
         labels = {"method": "POST", "route": "/mcp", "status": status}
         assert world.count("http_requests_total", **labels) == 1
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "", "application/jsonp"])
+async def test_another_content_type_is_a_json_rpc_error(
+    world: "World", era: str, content_type: str
+) -> None:
+    async with world.running() as door:
+        response = await door.post(
+            "tools/list",
+            handle=world.sign_in(),
+            version=era,
+            headers={"Content-Type": content_type},
+        )
+
+    assert response.status_code == 415
+    assert response.json()["error"]["code"] == -32600

@@ -124,6 +124,7 @@ class TestWithoutADatabase:
             assert response.status_code == 503
             assert response.headers["content-type"] == PROBLEM
             assert response.headers["retry-after"] == "5"
+            assert response.json()["type"] == "urn:problem:store-unavailable"
             assert "secret" not in response.text
 
     async def test_the_log_names_the_reason_as_the_driver_does(self, database_url: str) -> None:

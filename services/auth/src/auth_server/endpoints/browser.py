@@ -3,6 +3,7 @@
 Only its digest is stored. Outside development it is `__Host-`: secure, host-only, path `/`.
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -12,7 +13,7 @@ from fastapi import Request, Response
 from auth_server.domain.handles import Digest, digest, new_secret
 
 _MAX_AGE: Final = timedelta(days=180)
-_LENGTH: Final = 43
+_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class BrowserCookie:
     def read(self, request: Request) -> Browser | None:
         """The browser that sent this request; None without a usable cookie."""
         value = request.cookies.get(self.name, "")
-        return Browser(value, is_new=False) if len(value) == _LENGTH and value.isascii() else None
+        return Browser(value, is_new=False) if _SECRET.fullmatch(value) else None
 
     def read_or_new(self, request: Request) -> Browser:
         """The browser that sent this request, or a fresh identity for it."""

@@ -55,6 +55,7 @@ class BearerLayer:
         try:
             self._check_transport(scope["method"], headers)
             caller = await self._verify(headers)
+            _check_media_type(headers)
             message = await read_message(receive, declared_length=headers.get("content-length"))
             _check_version(message, headers)
             self._check_scope(message, caller)
@@ -109,6 +110,12 @@ class BearerLayer:
             lacking = scopes_lacking(tool, caller.handle.scopes)
             if lacking:
                 raise self._challenges.scope_lacking(lacking)
+
+
+def _check_media_type(headers: Headers) -> None:
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise refuse_message(415, "The body must be application/json.")
 
 
 def _check_version(message: dict[str, Any], headers: Headers) -> None:
