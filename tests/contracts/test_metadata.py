@@ -24,7 +24,7 @@ async def test_the_resource_names_its_authorization_server_exactly(auth: AuthUnd
     server = (await auth.anyone.get("/.well-known/oauth-authorization-server")).json()
     # As strings: clients compare them so (RFC 8414 3.3, RFC 9728 3.3).
     assert resource["authorization_servers"] == [server["issuer"]]
-    assert resource["resource"] == AuthSettings.model_fields["mcp_resource"].default
+    assert resource["resource"] == auth.resources.settings.mcp_resource
     assert set(resource["scopes_supported"]) <= set(server["scopes_supported"])
 
 

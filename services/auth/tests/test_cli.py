@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from auth_server.cli import app
 
 ENVIRONMENT = {
+    "AUTH_PUBLIC_URL": "http://localhost:8080",
+    "MCP_RESOURCE": "http://localhost:8081/mcp",
     "AUTH_ENCRYPTION_KEYS": "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
     "COOKIE_ENCRYPTION_KEY": "a-cookie-key-for-the-tests-only",
     "PINGONE_ISSUER": "http://localhost:9080/9b3a7c1e-4d52-4f86-a0be-6c1d2e8f7a45/as",
