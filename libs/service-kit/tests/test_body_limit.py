@@ -1,5 +1,6 @@
 """No body larger than the limit is read, whatever the headers or the framework say about it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -226,3 +227,21 @@ async def test_what_is_no_http_request_is_not_counted() -> None:
 
     assert await run(app, {"type": "websocket"}, b"xxxxxxxx") == []
     assert len(received) == 1
+
+
+@pytest.mark.parametrize("path", ["/notes", "/raw"])
+async def test_a_body_that_does_not_arrive_in_time_is_408(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b'{"text"'
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("service_kit.body_limit.READ_SECONDS", 0.01)
+    transport = httpx.ASGITransport(create_app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        response = await client.post(
+            path, content=endless(), headers={"content-type": "application/json"}
+        )
+    assert response.status_code == 408
+    assert response.headers["content-type"] == "application/problem+json"

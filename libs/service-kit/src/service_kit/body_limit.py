@@ -1,9 +1,13 @@
-"""A bound on request bodies, for services that let the framework read them."""
+"""A bound on request bodies, in size and time, for services that let the framework read them."""
+
+import asyncio
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.errors import Problem, problem_response
+
+READ_SECONDS = 10.0
 
 
 class _BodyTooLarge(HTTPException):
@@ -14,7 +18,7 @@ class _BodyTooLarge(HTTPException):
 
 
 class BodyLimit:
-    """Pure ASGI middleware: a body over max_bytes is answered 413, whatever its headers claim."""
+    """Pure ASGI middleware: a body over max_bytes is 413, one that takes READ_SECONDS is 408."""
 
     def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
         self._app = app
@@ -48,6 +52,8 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._bytes_left = max_bytes
+        self._is_complete = False
+        self._deadline: float | None = None
         self.is_answered = False
 
     @property
@@ -55,12 +61,24 @@ class _Exchange:
         return self._bytes_left < 0
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        message = await self._receive_in_time()
         if message["type"] == "http.request":
             self._bytes_left -= len(message.get("body", b""))
+            self._is_complete = not message.get("more_body", False)
         if self.is_too_large:
             raise _BodyTooLarge
         return message
+
+    async def _receive_in_time(self) -> Message:
+        if self._is_complete:
+            return await self._receive()  # what is left to come is the client's farewell
+        loop = asyncio.get_running_loop()
+        self._deadline = self._deadline or loop.time() + READ_SECONDS
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await self._receive()
+        except TimeoutError:
+            raise HTTPException(408, "the request body did not arrive in time") from None
 
     async def send(self, message: Message) -> None:
         if self.is_too_large and not self.is_answered:
