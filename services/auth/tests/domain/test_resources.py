@@ -96,13 +96,6 @@ def test_any_text_is_either_the_resource_or_refused(requested: str) -> None:
         assert requested != MCP
 
 
-def test_a_grants_resource_is_found_again() -> None:
-    found = TWO.by_identifier(OTHER)
-    assert found is not None
-    assert found.identifier == OTHER
-    assert TWO.by_identifier("https://gone.example/mcp") is None
-
-
 def test_a_resource_server_is_known_by_its_own_client_id_only() -> None:
     found = TWO.by_introspection_client(f"server of {OTHER}")
     assert found is not None

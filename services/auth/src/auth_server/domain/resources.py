@@ -50,10 +50,6 @@ class ProtectedResources:
             return found
         raise InvalidTarget("the resource is missing, unknown, or more than one")
 
-    def by_identifier(self, identifier: str) -> ProtectedResource | None:
-        """The resource with this identifier, as a grant stores it."""
-        return self._by_key.get(_comparison_key(identifier))
-
     def by_introspection_client(self, client_id: str) -> ProtectedResource | None:
         """The resource whose server introspects with this client_id."""
         return self._by_client_id.get(client_id)

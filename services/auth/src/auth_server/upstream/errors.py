@@ -14,10 +14,9 @@ class UpstreamError(Exception):
 class UpstreamRefused(UpstreamError):
     """PingOne answered with an OAuth error; `invalid_grant` on a refresh means: dead."""
 
-    def __init__(self, error: str, correlation_id: str | None = None) -> None:
+    def __init__(self, error: str) -> None:
         super().__init__(f"PingOne refused: {error}")
         self.error = error
-        self.correlation_id = correlation_id
 
 
 class UpstreamUnavailable(UpstreamError):
