@@ -60,6 +60,7 @@ def new_grant() -> Callable[..., Grant]:
             scopes=frozenset({"todo_api:read", "todo_api:write"}),
             created_at=NOW,
             expires_at=NOW + timedelta(days=30),
+            last_used_at=NOW,
         )
         return replace(grant, **changes)
 
@@ -95,7 +96,6 @@ def new_code() -> Callable[..., AuthorizationCode]:
 def new_access() -> Callable[..., Handle]:
     def build(grant: Grant, **changes: Any) -> Handle:
         handle = Handle(
-            id=f"access-{next(_numbers)}",
             grant_id=grant.id,
             scopes=grant.scopes,
             issued_at=NOW,
@@ -110,7 +110,6 @@ def new_access() -> Callable[..., Handle]:
 def new_refresh() -> Callable[..., RefreshHandle]:
     def build(grant: Grant, **changes: Any) -> RefreshHandle:
         handle = RefreshHandle(
-            id=f"refresh-{next(_numbers)}",
             grant_id=grant.id,
             scopes=grant.scopes,
             issued_at=NOW,

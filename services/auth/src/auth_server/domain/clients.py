@@ -29,6 +29,7 @@ class ClientOrigin(StrEnum):
 
     CONFIGURED = "configured"
     REGISTERED = "registered"
+    OPERATOR = "operator"
 
 
 ALL_GRANT_TYPES: Final = frozenset(GrantType)

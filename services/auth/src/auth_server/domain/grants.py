@@ -38,6 +38,7 @@ class Grant:
     scopes: Scopes
     created_at: datetime
     expires_at: datetime
+    last_used_at: datetime
     revoked_at: datetime | None = None
     revocation_reason: RevocationReason | None = None
 

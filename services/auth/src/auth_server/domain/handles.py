@@ -34,7 +34,6 @@ _SHAPE: Final = re.compile(r"(?:mcpat|mcprt)_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}", r
 class Handle:
     """A stored handle: what the grant lets its holder do, and until when."""
 
-    id: str
     grant_id: str
     scopes: Scopes
     issued_at: datetime

@@ -47,6 +47,7 @@ class IssueCode:
             scopes=scopes,
             created_at=now,
             expires_at=now + self.lifetimes.grant,
+            last_used_at=now,
         )
         code = new_secret()
         await tx.grants.insert(grant)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import uuid4
 
 from auth_server.domain.clients import Client, GrantType
 from auth_server.domain.grants import Grant
@@ -36,16 +35,13 @@ class IssueHandles:
         now = self.now()
         access = new_handle(ACCESS_PREFIX)
         expires_at = min(now + self.lifetimes.access_handle, grant.expires_at)
-        await tx.handles.insert_access(
-            digest(access), Handle(str(uuid4()), grant.id, scopes, now, expires_at)
-        )
+        await tx.handles.insert_access(digest(access), Handle(grant.id, scopes, now, expires_at))
         refresh: RawHandle | None = None
         if GrantType.REFRESH_TOKEN in client.metadata.grant_types:
             refresh = new_handle(REFRESH_PREFIX)
             await tx.handles.insert_refresh(
                 digest(refresh),
                 RefreshHandle(
-                    id=str(uuid4()),
                     grant_id=grant.id,
                     # RFC 6749 6: a refresh handle keeps the grant's scopes, whatever was narrowed.
                     scopes=grant.scopes,

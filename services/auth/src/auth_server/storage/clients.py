@@ -107,6 +107,7 @@ def _values(client: Client) -> dict[str, Any]:
         "scope": metadata.scope,
         "secret_digest": client.secret_digest,
         "issued_at": client.issued_at,
+        "origin": client.origin.value,
     }
 
 
@@ -122,7 +123,7 @@ def _client_of(row: RowMapping) -> Client:
             application_type=row["application_type"],
             scope=row["scope"],
         ),
-        origin=ClientOrigin.REGISTERED,
+        origin=ClientOrigin(row["origin"]),
         issued_at=row["issued_at"],
         secret_digest=row["secret_digest"],
     )

@@ -94,6 +94,7 @@ def grant_values(grant: Grant) -> dict[str, Any]:
         "scopes": grant.scopes,
         "created_at": grant.created_at,
         "expires_at": grant.expires_at,
+        "last_used_at": grant.last_used_at,
         "revoked_at": grant.revoked_at,
         "revocation_reason": None if reason is None else reason.value,
     }
@@ -110,6 +111,7 @@ def grant_of(row: RowMapping) -> Grant:
         scopes=row[grants.c.scopes],
         created_at=row[grants.c.created_at],
         expires_at=row[grants.c.expires_at],
+        last_used_at=row[grants.c.last_used_at],
         revoked_at=row[grants.c.revoked_at],
         revocation_reason=None if reason is None else RevocationReason(reason),
     )

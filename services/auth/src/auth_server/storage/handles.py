@@ -147,7 +147,6 @@ class Handles:
 
 def _values(handle: Handle) -> dict[str, Any]:
     return {
-        "id": handle.id,
         "grant_id": handle.grant_id,
         "scopes": handle.scopes,
         "issued_at": handle.issued_at,
@@ -156,7 +155,7 @@ def _values(handle: Handle) -> dict[str, Any]:
 
 
 def _members(row: RowMapping, table: Table) -> dict[str, Any]:
-    members = ("id", "grant_id", "scopes", "issued_at", "expires_at")
+    members = ("grant_id", "scopes", "issued_at", "expires_at")
     return {member: row[table.c[member]] for member in members}
 
 

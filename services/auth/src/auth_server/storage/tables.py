@@ -8,10 +8,12 @@ from typing import Final
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -104,6 +106,8 @@ clients: Final = Table(
     Column("last_used_at", UtcDateTime),
     # Set by an operator; a disabled client is unknown to every endpoint.
     Column("disabled_at", UtcDateTime),
+    # Who brought it here. What an operator added is neither swept nor pushed out by a flood.
+    Column("origin", Text, nullable=False),
 )
 
 authorizations: Final = Table(
@@ -156,6 +160,8 @@ grants: Final = Table(
     Column("scopes", SpaceSeparated, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     _expires_at(),
+    # The last redemption or rotation: the most idle grant is the first to make room.
+    Column("last_used_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime, index=True),
     Column("revocation_reason", Text),
 )
@@ -177,7 +183,6 @@ access_handles: Final = Table(
     "access_handles",
     metadata,
     Column("access_digest", LargeBinary, primary_key=True),
-    Column("id", Text, nullable=False),
     _of_grant(),
     Column("scopes", SpaceSeparated, nullable=False),
     Column("issued_at", UtcDateTime, nullable=False),
@@ -188,12 +193,19 @@ refresh_handles: Final = Table(
     "refresh_handles",
     metadata,
     Column("refresh_digest", LargeBinary, primary_key=True),
-    Column("id", Text, nullable=False),
     _of_grant(),
     Column("scopes", SpaceSeparated, nullable=False),
     Column("issued_at", UtcDateTime, nullable=False),
     _expires_at(),
     Column("rotated_at", UtcDateTime),
+    # The token response of the rotation, under a key that only the spent handle yields.
+    Column("answer_encrypted", LargeBinary),
+)
+Index(
+    "ix_refresh_handles_sealed",
+    refresh_handles.c.rotated_at,
+    postgresql_where=refresh_handles.c.answer_encrypted.is_not(None),
+    sqlite_where=refresh_handles.c.answer_encrypted.is_not(None),
 )
 
 upstream_tokens: Final = Table(
@@ -205,4 +217,43 @@ upstream_tokens: Final = Table(
     Column("version", Integer, nullable=False),
     Column("lease_owner", Text),
     Column("lease_until", UtcDateTime),
+    # Since when the outcome of a refresh is unknown: its lease was taken and nothing came of it.
+    Column("attempted_at", UtcDateTime),
+)
+
+# The outbox of RFC 7009 requests to PingOne: written with the end that causes them.
+upstream_revocations: Final = Table(
+    "upstream_revocations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tokens_encrypted", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", UtcDateTime, nullable=False, index=True),
+)
+
+# Each key that has ever been the first of a ring, until `auth keys rewrap` has replaced it.
+encryption_keys: Final = Table(
+    "encryption_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    # Opens under the right key only: a new key under an old id is noticed at the start.
+    Column("proof_encrypted", LargeBinary, nullable=False),
+    Column("first_used_at", UtcDateTime, nullable=False),
+)
+
+# Append-only: a trigger refuses UPDATE, and only the sweep deletes, by age.
+audit_events: Final = Table(
+    "audit_events",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True),
+    Column("occurred_at", UtcDateTime, nullable=False, index=True),
+    Column("event", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text),
+    Column("actor", Text, nullable=False),
+    Column("subject", Text),
+    Column("client_id", Text),
+    Column("grant_id", Text, index=True),
+    Column("address", Text),
 )
