@@ -7,14 +7,17 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from joserfc.jwk import RSAKey
 
 from pingone_simulator.authorize import authorize_routes
 from pingone_simulator.clients import Client
+from pingone_simulator.connection import ResettableConnections
+from pingone_simulator.control import control_routes
 from pingone_simulator.correlation import CorrelationId
 from pingone_simulator.discovery import discovery_routes
 from pingone_simulator.errors import install_oauth_error_handler
+from pingone_simulator.fault_injection import injected_faults, install_fault_handlers
 from pingone_simulator.grants import Grants, RefreshTokenPolicy
 from pingone_simulator.introspect import introspect_routes
 from pingone_simulator.jwks import jwks_routes
@@ -76,9 +79,11 @@ def create_app(
     app = FastAPI(title="PingOne simulator", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.simulator = simulator
     app.include_router(health_routes(lifecycle or Lifecycle()))
+    app.include_router(control_routes(simulator))
     app.include_router(_environment_routes(simulator, pages, form), prefix=settings.issuer_path)
     install_problem_handlers(app)
     install_oauth_error_handler(app)
+    install_fault_handlers(app)
     install_pages(app, pages, settings.issuer_path)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(RequestLog)
@@ -87,7 +92,9 @@ def create_app(
 
 
 def _environment_routes(simulator: Simulator, pages: Pages, form: SignOnForm) -> APIRouter:
-    router = APIRouter(include_in_schema=False)
+    # scope="function": a fault after the work strikes before the answer leaves.
+    faults = Depends(injected_faults(simulator), scope="function")
+    router = APIRouter(include_in_schema=False, dependencies=[faults])
     router.include_router(discovery_routes(simulator.issuer))
     router.include_router(jwks_routes(simulator.tokens))
     router.include_router(authorize_routes(simulator, form))
@@ -173,4 +180,4 @@ async def service(lifecycle: Lifecycle) -> AsyncIterator[Sequence[Listener]]:
         listening=f"{settings.listen_host}:{settings.port}",
         warning="anyone who reaches it can sign in; passwords are published on its sign-on page",
     )
-    yield [Listener(app, settings.listen_host, settings.port)]
+    yield [Listener(ResettableConnections(app), settings.listen_host, settings.port)]

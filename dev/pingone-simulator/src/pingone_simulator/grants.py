@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from itsdangerous.encoding import base64_encode
@@ -28,6 +28,10 @@ class Grant:
     auth_time: datetime
     started_at: datetime
     revoked: bool = False
+    # Refresh requests that arrived, refreshes carried out, presentations of a rotated token.
+    refresh_requests: int = 0
+    refreshes: int = 0
+    replays: int = 0
 
 
 @dataclass(slots=True)
@@ -118,7 +122,7 @@ class Grants:
             code.grant.revoked = True
             raise InvalidGrant("The authorization code was used before")
         code.spent = True
-        if self._now() >= code.expires_at or not self._is_live(code.grant):
+        if self._now() >= code.expires_at or not self.is_live(code.grant):
             raise InvalidGrant("The authorization code has expired")
         if redirect_uri != code.redirect_uri:  # RFC 6749 section 4.1.3
             raise InvalidGrant("redirect_uri is not the one of the authorization request")
@@ -146,6 +150,7 @@ class Grants:
             raise InvalidGrant("The refresh token is not known, has expired or was revoked")
         if token.rotated_at is None:
             return token
+        token.grant.replays += 1
         # Counted from the first rotation: a replay within the period must not extend it.
         if self._now() >= token.rotated_at + self._policy.rolling_grace_period:
             token.grant.revoked = True
@@ -155,6 +160,7 @@ class Grants:
     def rotate(self, token: RefreshToken) -> str:
         """Exchange a refresh token for the family's next one; that counts as use of the session."""
         token.rotated_at = token.rotated_at or self._now()
+        token.grant.refreshes += 1
         session = self._sessions.find(token.grant.sid)
         if session is not None:
             self._sessions.touch(session)
@@ -163,14 +169,14 @@ class Grants:
     def find_refresh_token(self, value: str) -> RefreshToken | None:
         """Return a refresh token, rotated or not, unless it has expired or its family is dead."""
         token = self._refresh_tokens.get(value)
-        if token is None or self._now() >= token.expires_at or not self._is_live(token.grant):
+        if token is None or self._now() >= token.expires_at or not self.is_live(token.grant):
             return None
         return token
 
     def is_family_live(self, refresh_token: str) -> bool:
         """True unless the family of this token, of whatever age, was revoked or signed off."""
         token = self._refresh_tokens.get(refresh_token)
-        return token is not None and self._is_live(token.grant)
+        return token is not None and self.is_live(token.grant)
 
     def remember_access_token(self, value: str, token: AccessToken) -> None:
         """Remember a JWT that was signed for a grant."""
@@ -181,9 +187,39 @@ class Grants:
         token = self._access_tokens.get(value)
         if token is None or token.revoked or self._now() >= token.expires_at:
             return None
-        return token if self._is_live(token.grant) else None
+        return token if self.is_live(token.grant) else None
 
-    def _is_live(self, grant: Grant) -> bool:
+    def grant_of(self, value: str) -> Grant | None:
+        """Return whose code or token this is or was, dead or alive."""
+        issued = (
+            self._refresh_tokens.get(value)
+            or self._codes.get(value)
+            or self._access_tokens.get(value)
+        )
+        return None if issued is None else issued.grant
+
+    def families(self) -> list[Grant]:
+        """Return the grants that have, or had, refresh tokens; the oldest first."""
+        # A dict, since a grant has many refresh tokens and is to be named once.
+        return list({id(token.grant): token.grant for token in self._refresh_tokens}.values())
+
+    def revoke_all_of(self, username: str) -> None:
+        """End every family of one person; their session goes on."""
+        for grant in self.families():
+            if grant.person.username == username:
+                grant.revoked = True
+
+    @property
+    def rolling_grace_period(self) -> timedelta:
+        """How long a rotated refresh token can be used again."""
+        return self._policy.rolling_grace_period
+
+    def change_rolling_grace_period(self, grace: timedelta) -> None:
+        """Change it, also for tokens that were rotated before."""
+        self._policy = replace(self._policy, rolling_grace_period=grace)
+
+    def is_live(self, grant: Grant) -> bool:
+        """True unless the grant was revoked or its session has ended."""
         return not grant.revoked and self._sessions.find(grant.sid) is not None
 
 

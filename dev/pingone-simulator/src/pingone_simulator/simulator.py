@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pingone_simulator.clients import Client
+from pingone_simulator.faults import Faults
 from pingone_simulator.grants import Grants
+from pingone_simulator.requests_seen import RequestsSeen
 from pingone_simulator.resources import Resources
 from pingone_simulator.sessions import Sessions
 from pingone_simulator.tokens import TokenMint
@@ -26,6 +28,8 @@ class Simulator:
     now: Callable[[], datetime]
     # Authenticated requests to /token by grant_type, refused ones included.
     token_requests: Counter[str] = field(default_factory=Counter)
+    faults: Faults = field(default_factory=Faults)
+    requests_seen: RequestsSeen = field(default_factory=RequestsSeen)
 
     def is_refresh_token_live(self, refresh_token: str) -> bool:
         """True when exchanging this refresh token now would succeed for the first time."""

@@ -109,6 +109,11 @@ class RelyingParty:
             f"{self.issuer}/{endpoint}", data=_changed(form, {}), auth=self.credentials
         )
 
+    async def control(self, method: str, path: str, document: object = None) -> httpx.Response:
+        """Send a request to one of the simulator's own endpoints, outside the issuer's path."""
+        origin = self.issuer.removesuffix(self.settings.issuer_path)
+        return await self.browser.request(method, f"{origin}{path}", json=document)
+
     async def userinfo(self, access_token: str) -> httpx.Response:
         """Ask who the token speaks for."""
         headers = {"Authorization": f"Bearer {access_token}"}

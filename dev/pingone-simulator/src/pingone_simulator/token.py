@@ -40,7 +40,10 @@ def _exchange_code(simulator: Simulator, form: Parameters) -> dict[str, str | in
         code_verifier=form.required("code_verifier"),
     )
     refresh_token = simulator.grants.issue_refresh_token(code.grant)
-    return _answer(simulator, code.grant, code.grant.access, refresh_token, code.nonce)
+    nonce = code.nonce
+    if simulator.faults.takes_wrong_nonce(code.grant):
+        nonce = "not-the-nonce-that-was-sent"
+    return _answer(simulator, code.grant, code.grant.access, refresh_token, nonce)
 
 
 def _refresh(simulator: Simulator, form: Parameters) -> dict[str, str | int]:

@@ -2,14 +2,14 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from itsdangerous.encoding import base64_encode
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import RSAKey
+from joserfc.jwk import KeySet, RSAKey
 
 from pingone_simulator.errors import InvalidRequest
 from pingone_simulator.grants import AccessToken, Grant
@@ -18,6 +18,8 @@ from pingone_simulator.signing_key import ALGORITHM
 
 # PingOne names the organization that owns the environment; the simulated one is always this.
 ORGANIZATION_ID = "a4f1d7c8-0e2b-4c39-b6d5-7f8091a2b3c4"
+# Keys that were rotated and are still published, at most.
+_KEPT_KEYS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,28 @@ class TokenMint:
         self._environment_id = environment_id
         self._client_id = client_id
         self._key = signing_key
+        self._retired: list[RSAKey] = []
         self._policy = policy
         self._now = now
         self._new_id = new_id
 
     def public_jwks(self) -> dict[str, Any]:
         """Return the key set that verifies what this mint signs (RFC 7517 section 5)."""
-        return {"keys": [self._key.as_dict(private=False)]}
+        return {"keys": [key.as_dict(private=False) for key in (self._key, *self._retired)]}
+
+    def rotate_signing_key(self, key: RSAKey, *, keep_old: bool) -> None:
+        """Sign with another key; the one before it stays published, or nothing verifies with it."""
+        self._retired = [self._key, *self._retired][:_KEPT_KEYS] if keep_old else []
+        self._key = key
+
+    @property
+    def access_token_lifetime(self) -> timedelta:
+        """How long an access token signed now will live."""
+        return self._policy.access_token_lifetime
+
+    def change_access_token_lifetime(self, lifetime: timedelta) -> None:
+        """Change it for access tokens signed from now on."""
+        self._policy = replace(self._policy, access_token_lifetime=lifetime)
 
     def access_token(self, grant: Grant, access: Access) -> tuple[str, AccessToken]:
         """Sign an access token; return it and what to remember of it."""
@@ -87,7 +104,8 @@ class TokenMint:
     def session_of(self, id_token_hint: str) -> str:
         """Return the sid of an ID token signed here, expired or not; raise InvalidRequest."""
         try:
-            claims = jwt.decode(id_token_hint, self._key, algorithms=[ALGORITHM]).claims
+            keys = KeySet([self._key, *self._retired])
+            claims = jwt.decode(id_token_hint, keys, algorithms=[ALGORITHM]).claims
         except (JoseError, ValueError, TypeError):
             raise InvalidRequest("id_token_hint was not issued here") from None
         sid = claims.get("sid")
