@@ -1,7 +1,7 @@
 """A small service as a process of its own; test_serving.py runs it and sends it signals.
 
 It tells on standard output what it does. Its public port answers /slow once a line comes in on
-standard input.
+standard input. Its internal port answers /stream for as long as the process does not drain.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 
 from service_kit.health import Lifecycle, health_routes
 from service_kit.logging import configure_logging
@@ -37,9 +38,21 @@ def create_public_app(may_answer: asyncio.Event) -> FastAPI:
 
 
 def create_internal_app(lifecycle: Lifecycle) -> FastAPI:
-    """Answer the probes."""
+    """Answer the probes, and a stream that never ends of itself."""
     app = FastAPI()
     app.include_router(health_routes(lifecycle))
+    draining = asyncio.Event()
+    lifecycle.when_draining(draining.set)
+
+    async def beats() -> AsyncIterator[str]:
+        yield "beat\n"
+        await draining.wait()
+        yield "last beat\n"
+
+    @app.get("/stream")
+    async def stream() -> StreamingResponse:
+        return StreamingResponse(beats())
+
     return app
 
 

@@ -39,3 +39,15 @@ def test_the_probes_are_no_part_of_an_apis_description() -> None:
     app = FastAPI()
     app.include_router(health_routes(Lifecycle()))
     assert app.openapi()["paths"] == {}
+
+
+def test_what_would_never_finish_is_told_once_when_the_process_drains() -> None:
+    lifecycle = Lifecycle()
+    told: list[str] = []
+    lifecycle.when_draining(lambda: told.append("one"))
+    lifecycle.when_draining(lambda: told.append("two"))
+    lifecycle.mark_started()
+    assert told == []
+    lifecycle.mark_draining()
+    lifecycle.mark_draining()
+    assert told == ["one", "two"]

@@ -121,6 +121,20 @@ def test_a_signal_drains_a_running_request_then_closes_resources_and_exits_0(
     assert logged[-1]["event"] == "serving.stopped"
 
 
+def test_a_stream_that_never_ends_of_itself_does_not_hold_up_the_draining(
+    process: Process,
+) -> None:
+    with httpx.stream(
+        "GET", f"{process.internal}/stream", timeout=DEADLINE_SECONDS, trust_env=False
+    ) as response:
+        beats = response.iter_text()
+        assert next(beats) == "beat\n"
+        process.popen.send_signal(signal.SIGTERM)
+        assert list(beats) == ["last beat\n"]
+    exit_status, told, _ = process.end()
+    assert (exit_status, told) == (0, ["closed, ready: False"])
+
+
 def test_a_second_interrupt_ends_the_draining(process: Process) -> None:
     with ThreadPoolExecutor() as pool:
         slow = pool.submit(status, f"{process.public}/slow")

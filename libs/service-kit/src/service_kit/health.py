@@ -4,6 +4,8 @@ Readiness is "started and not draining", never a shared dependency: if it were, 
 would take every replica out of rotation at once.
 """
 
+from collections.abc import Callable
+
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
@@ -14,6 +16,7 @@ class Lifecycle:
     def __init__(self) -> None:
         self._started = False
         self._draining = False
+        self._enders: list[Callable[[], None]] = []
 
     def mark_started(self) -> None:
         """From now on this process takes requests."""
@@ -21,7 +24,18 @@ class Lifecycle:
 
     def mark_draining(self) -> None:
         """From now on this process wants no new requests; it still finishes those it has."""
+        if self._draining:
+            return
         self._draining = True
+        for end in self._enders:
+            end()
+
+    def when_draining(self, end: Callable[[], None]) -> None:
+        """Have `end` called, once and at once, when this process drains.
+
+        For what would never finish of itself, such as event streams: draining waits for requests.
+        """
+        self._enders.append(end)
 
     @property
     def is_ready(self) -> bool:

@@ -11,6 +11,7 @@ from uuid import uuid4
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service_kit.client_address import current_client_address
 from service_kit.redaction import redact
 
 REQUEST_ID_HEADER = b"x-request-id"
@@ -113,10 +114,13 @@ class RequestLog:
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
+                address = current_client_address()
                 _access_log.info(
                     "request",
                     method=scope["method"],
                     path=scope["path"][:MAX_PATH_LENGTH],
                     status=status,
                     milliseconds=round((self._monotonic() - started) * 1000, 1),
+                    # Known inside client_address.ClientAddress only.
+                    **({} if address is None else {"client_address": address}),
                 )
