@@ -139,6 +139,7 @@ class World:
     outcomes: list[str] = field(default_factory=list)
     now: float = NOW
     monotonic: float = 0.0
+    hears_revocations: bool = True
 
     def settings(self) -> Settings:
         """The settings of a development machine, with this world's changes."""
@@ -162,6 +163,7 @@ class World:
             "cache_seconds": 5.0,
             "now": lambda: self.now,
             "monotonic": lambda: self.monotonic,
+            "hears_revocations": lambda: self.hears_revocations,
             "count": self.outcomes.append,
         }
         return HandleVerifier(self.auth, **arguments | changes)

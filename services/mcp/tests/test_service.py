@@ -40,6 +40,7 @@ async def test_the_internal_port_tells_health_and_metrics_and_the_public_one_doe
 
     assert 'http_requests_total{method="POST",route="/mcp",status="401"} 1.0' in metrics
     assert "mcp_introspections_total" in metrics
+    assert "mcp_revocation_feed_connected 0.0" in metrics, "nobody is there to be followed"
 
 
 def test_help_names_every_variable() -> None:

@@ -1,13 +1,16 @@
 """Wires the service: what it opens, its public application, its internal one."""
 
+import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+import aiohttp
 from fastapi import FastAPI
 from mcp.server.transport_security import TransportSecuritySettings
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,7 +21,13 @@ from mcp_server.bearer import (
     TransportRules,
     cross_origin,
 )
-from mcp_server.handle_verifier import AiohttpIntrospector, HandleVerifier, Introspector
+from mcp_server.handle_verifier import (
+    AiohttpIntrospector,
+    FeedPulse,
+    HandleVerifier,
+    Introspector,
+    RevocationFeed,
+)
 from mcp_server.resource_metadata import (
     create_resource_metadata,
     resource_metadata_paths,
@@ -28,6 +37,7 @@ from mcp_server.settings import MCP_PATH, Settings
 from mcp_server.todo_client import AiohttpTodoApi, TodoApi
 from mcp_server.tool_scopes import MINIMAL_SCOPES
 from mcp_server.tools import TodoServer, create_server
+from service_kit.background import BackgroundTasks
 from service_kit.errors import install_problem_handlers
 from service_kit.health import Lifecycle, health_routes
 from service_kit.http_client import create_session
@@ -43,7 +53,7 @@ RESOURCE_NAME = "Todos"
 async def run_service(
     settings: Settings, lifecycle: Lifecycle
 ) -> AsyncIterator[Sequence[Listener]]:
-    """Open the HTTP session and the SDK's session manager, and yield the two listeners."""
+    """Open the HTTP session, the feed and the SDK's session manager; yield the two listeners."""
     registry = CollectorRegistry()
     async with create_session() as session:
         introspector = AiohttpIntrospector(
@@ -53,8 +63,12 @@ async def run_service(
             client_secret=settings.introspection_client_secret.get_secret_value(),
         )
         todo_api = AiohttpTodoApi(session, api_url=settings.api_url)
-        verifier = create_verifier(settings, introspector, registry)
-        async with run_public_app(settings, verifier, todo_api, registry) as public_app:
+        pulse = FeedPulse(time.monotonic)
+        verifier = create_verifier(settings, introspector, pulse, registry)
+        async with (
+            follow_revocations(settings, session, verifier, pulse, registry),
+            run_public_app(settings, verifier, todo_api, registry) as public_app,
+        ):
             host = settings.mcp_listen_host
             internal_app = create_internal_app(lifecycle, registry)
             yield [
@@ -75,7 +89,7 @@ async def run_public_app(
 
 
 def create_verifier(
-    settings: Settings, introspector: Introspector, registry: CollectorRegistry
+    settings: Settings, introspector: Introspector, pulse: FeedPulse, registry: CollectorRegistry
 ) -> HandleVerifier:
     """Create the verifier for handles of MCP_RESOURCE issued by AUTH_ISSUER."""
     introspections = Counter(
@@ -91,8 +105,49 @@ def create_verifier(
         cache_seconds=settings.mcp_introspection_cache_seconds,
         now=time.time,
         monotonic=time.monotonic,
+        hears_revocations=pulse.is_alive,
         count=lambda outcome: introspections.labels(outcome).inc(),
     )
+
+
+@asynccontextmanager
+async def follow_revocations(
+    settings: Settings,
+    session: aiohttp.ClientSession,
+    verifier: HandleVerifier,
+    pulse: FeedPulse,
+    registry: CollectorRegistry,
+) -> AsyncIterator[None]:
+    """Follow auth's feed in the background. Whatever becomes of it, nobody waits for it."""
+    connected = Gauge(
+        "mcp_revocation_feed_connected",
+        "1 while auth would tell of a revocation; otherwise answers are used for a second only.",
+        registry=registry,
+    )
+    connected.set_function(pulse.is_alive)
+    events = Counter(
+        "mcp_revocation_feed_events_total",
+        "Events of auth's feed: ready, revoked, malformed.",
+        ["event"],
+        registry=registry,
+    )
+    feed = RevocationFeed(
+        session,
+        auth_internal_url=settings.auth_internal_url,
+        client_id=settings.introspection_client_id,
+        client_secret=settings.introspection_client_secret.get_secret_value(),
+        verifier=verifier,
+        pulse=pulse,
+        count=lambda event: events.labels(event).inc(),
+        monotonic=time.monotonic,
+        jitter=random.random,
+    )
+    following = BackgroundTasks().start(feed.follow(), name="revocation-feed")
+    try:
+        yield
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
 
 
 def create_todo_server(

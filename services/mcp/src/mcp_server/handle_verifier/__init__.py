@@ -6,6 +6,7 @@ from mcp_server.handle_verifier.introspection import (
     IntrospectionUnavailable,
     Introspector,
 )
+from mcp_server.handle_verifier.revocation_feed import FeedPulse, RevocationFeed
 from mcp_server.handle_verifier.verified_handle import (
     DownstreamToken,
     HandleInactive,
@@ -17,10 +18,12 @@ __all__ = [
     "AiohttpIntrospector",
     "Caller",
     "DownstreamToken",
+    "FeedPulse",
     "HandleInactive",
     "HandleVerifier",
     "IntrospectionUnavailable",
     "Introspector",
+    "RevocationFeed",
     "VerifiedHandle",
     "attach_caller",
     "attached_caller",

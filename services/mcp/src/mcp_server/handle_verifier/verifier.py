@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +10,7 @@ import structlog
 
 from mcp_server.handle_verifier.handle_format import is_well_formed
 from mcp_server.handle_verifier.introspection import IntrospectionUnavailable, Introspector
+from mcp_server.handle_verifier.remembered_answers import Answer, RememberedAnswers
 from mcp_server.handle_verifier.verified_handle import (
     HandleInactive,
     VerifiedHandle,
@@ -23,14 +23,16 @@ Outcome = Literal["hit", "live", "inactive", "outage"]
 MAX_ENTRIES = 10_000
 # A downstream token this close to its end is asked for again, so that auth can refresh it.
 DOWNSTREAM_SKEW_SECONDS = 30
+# Without word of revocations, a question asked longer ago than this is asked again.
+UNATTENDED_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    handle: VerifiedHandle
-    usable_until: float
+class _Flight:
+    task: asyncio.Task[VerifiedHandle]
+    asked_at: float
 
 
 class HandleVerifier:
@@ -38,6 +40,7 @@ class HandleVerifier:
 
     Only positive answers are remembered, under the SHA-256 of the handle. A negative one is not: it
     would save nothing against made-up handles, which all differ, and could outlive a lag at auth.
+    While nobody would tell of a revocation, no answer to a question older than a second is used.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class HandleVerifier:
         cache_seconds: float,
         now: Clock,
         monotonic: Clock,
+        hears_revocations: Callable[[], bool],
         count: Callable[[Outcome], None],
         max_entries: int = MAX_ENTRIES,
     ) -> None:
@@ -58,10 +62,10 @@ class HandleVerifier:
         self._cache_seconds = cache_seconds
         self._now = now
         self._monotonic = monotonic
+        self._hears_revocations = hears_revocations
         self._count = count
-        self._max_entries = max_entries
-        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
-        self._flights: dict[bytes, asyncio.Task[VerifiedHandle]] = {}
+        self._answers = RememberedAnswers(max_entries)
+        self._flights: dict[bytes, _Flight] = {}
         self._revocations_seen = 0
 
     async def verify(self, raw_handle: str) -> VerifiedHandle:
@@ -89,7 +93,7 @@ class HandleVerifier:
         remembered = self._remembered(digest)
         if remembered is not None and remembered is not refused:
             return remembered
-        self._entries.pop(digest, None)
+        self._answers.drop(digest)
         return await self._ask_once(digest, raw_handle)
 
     def forget_grant(self, grant_id: str) -> None:
@@ -100,36 +104,48 @@ class HandleVerifier:
         """
         self._revocations_seen += 1
         self._flights.clear()
-        for digest in [d for d, e in self._entries.items() if e.handle.grant_id == grant_id]:
-            del self._entries[digest]
+        self._answers.drop_grant(grant_id)
+
+    def forget_everything(self) -> None:
+        """Drop all answers, and those under way: any of the grants may have been revoked."""
+        self._revocations_seen += 1
+        self._flights.clear()
+        self._answers.clear()
 
     def _remembered(self, digest: bytes) -> VerifiedHandle | None:
-        entry = self._entries.get(digest)
-        if entry is None:
+        answer = self._answers.get(digest)
+        if answer is None:
             return None
-        if entry.usable_until <= self._monotonic():
-            del self._entries[digest]
+        if answer.usable_until <= self._monotonic() or self._is_unattended(answer.asked_at):
+            self._answers.drop(digest)
             return None
-        self._entries.move_to_end(digest)
-        return entry.handle
+        return answer.handle
+
+    def _is_unattended(self, asked_at: float) -> bool:
+        is_old = self._monotonic() - asked_at > UNATTENDED_SECONDS
+        return is_old and not self._hears_revocations()
 
     async def _ask_once(self, digest: bytes, raw_handle: str) -> VerifiedHandle:
         flight = self._flights.get(digest)
-        if flight is None:
-            flight = asyncio.create_task(self._ask(digest, raw_handle, self._revocations_seen))
+        if flight is None or self._is_unattended(flight.asked_at):
+            flight = _Flight(
+                asyncio.create_task(self._ask(digest, raw_handle)), asked_at=self._monotonic()
+            )
             self._flights[digest] = flight
-            flight.add_done_callback(lambda done: self._land(digest, done))
+            flight.task.add_done_callback(lambda done: self._land(digest, done))
         # Shielded: a caller that goes away must not take the answer from those who wait with it.
-        return await asyncio.shield(flight)
+        return await asyncio.shield(flight.task)
 
-    def _land(self, digest: bytes, flight: asyncio.Task[VerifiedHandle]) -> None:
-        if self._flights.get(digest) is flight:
+    def _land(self, digest: bytes, task: asyncio.Task[VerifiedHandle]) -> None:
+        flight = self._flights.get(digest)
+        if flight is not None and flight.task is task:
             del self._flights[digest]
-        if not flight.cancelled():
+        if not task.cancelled():
             # Looked at here, since every caller may have gone: asyncio would log it as lost.
-            flight.exception()
+            task.exception()
 
-    async def _ask(self, digest: bytes, raw_handle: str, revocations_seen: int) -> VerifiedHandle:
+    async def _ask(self, digest: bytes, raw_handle: str) -> VerifiedHandle:
+        asked_at, revocations_seen = self._monotonic(), self._revocations_seen
         try:
             handle = read_answer(
                 await self._introspect(raw_handle),
@@ -146,22 +162,18 @@ class HandleVerifier:
             raise
         self._count("live")
         if revocations_seen == self._revocations_seen:
-            self._remember(digest, handle)
+            self._remember(digest, handle, asked_at)
         return handle
 
-    def _remember(self, digest: bytes, handle: VerifiedHandle) -> None:
+    def _remember(self, digest: bytes, handle: VerifiedHandle, asked_at: float) -> None:
         now = self._now()
         seconds = min(
             self._cache_seconds,
             handle.expires_at - now,
             handle.downstream_token.expires_at - DOWNSTREAM_SKEW_SECONDS - now,
         )
-        if seconds <= 0:
-            return
-        self._entries[digest] = _Entry(handle, self._monotonic() + seconds)
-        self._entries.move_to_end(digest)
-        if len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)
+        if seconds > 0:
+            self._answers.put(digest, Answer(handle, asked_at, self._monotonic() + seconds))
 
 
 def _digest(raw_handle: str) -> bytes:
