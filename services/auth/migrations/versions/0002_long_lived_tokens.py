@@ -103,7 +103,9 @@ def create_audit_events() -> None:
         sa.Column("client_id", sa.Text(), nullable=True),
         sa.Column("grant_id", sa.Text(), nullable=True),
         sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_audit_events"),
+        sqlite_autoincrement=True,
     )
     for column in ("occurred_at", "grant_id"):
         op.create_index(f"ix_audit_events_{column}", "audit_events", [column])

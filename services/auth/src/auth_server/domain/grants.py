@@ -17,6 +17,9 @@ class RevocationReason(StrEnum):
     REFRESH_REUSE = "refresh_reuse"
     UPSTREAM_DEAD = "upstream_dead"
     UPSTREAM_REJECTED = "upstream_rejected"
+    OPERATOR = "revoked_by_operator"
+    # Another grant of the same person to the same client was one too many.
+    SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import re
 import secrets
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final, NewType
 
 from auth_server.domain.scopes import Scopes
@@ -42,19 +42,45 @@ class Handle:
 
 @dataclass(frozen=True, slots=True)
 class RefreshHandle(Handle):
-    """A stored refresh handle; it is spent once `rotated_at` is set."""
+    """A stored refresh handle; it is spent once `rotated_at` is set.
+
+    `sealed_answer` is what its rotation answered, under a key that only the raw handle yields.
+    """
 
     rotated_at: datetime | None
+    sealed_answer: bytes | None = field(default=None, repr=False)
+
+    def is_in_grace(self, grace: timedelta, now: datetime) -> bool:
+        """True if it was spent less than `grace` ago; without a grace never.
+
+        A clock behind that of the replica which spent it has seen no time pass.
+        """
+        return self.rotated_at is not None and max(now, self.rotated_at) < self.rotated_at + grace
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedHandles:
     """What a token response tells the client (RFC 6749 5.1). `refresh` is absent if not granted."""
 
-    access: RawHandle
-    refresh: RawHandle | None
+    access: RawHandle = field(repr=False)
+    refresh: RawHandle | None = field(repr=False)
     expires_in_seconds: int
     scopes: Scopes
+
+
+@dataclass(frozen=True, slots=True)
+class NewHandles:
+    """Handles that have been made. `expires_at` is the end of the access handle."""
+
+    access: RawHandle = field(repr=False)
+    refresh: RawHandle | None = field(repr=False)
+    expires_at: datetime
+    scopes: Scopes
+
+    def issued(self, now: datetime) -> IssuedHandles:
+        """The answer at this moment; a replayed one may come when the access handle has ended."""
+        seconds = max(0, int((self.expires_at - now).total_seconds()))
+        return IssuedHandles(self.access, self.refresh, seconds, self.scopes)
 
 
 def new_handle(prefix: str, random_bytes: RandomBytes = secrets.token_bytes) -> RawHandle:

@@ -12,9 +12,12 @@ class Lifetimes:
     code: timedelta = timedelta(seconds=60)
     access_handle: timedelta = timedelta(hours=1)
     refresh_handle: timedelta = timedelta(days=30)
+    # From its first use on, a spent refresh handle gets the same answer again for this long.
+    refresh_grace: timedelta = timedelta(seconds=60)
     grant: timedelta = timedelta(days=180)
     consent: timedelta = timedelta(days=30)
     unused_client: timedelta = timedelta(hours=1)
     used_client: timedelta = timedelta(days=180)
+    audit: timedelta = timedelta(days=365)
     # A redeemed code is remembered this long, so that a replay is recognised as one.
     redeemed_code: timedelta = timedelta(days=1)

@@ -1,11 +1,13 @@
-"""Dynamically registered clients (RFC 7591). Configured clients are never here."""
+"""Clients that registered (RFC 7591) or that an operator added. Configured ones are never here."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import case, exists, func, insert, select, update
+from sqlalchemy import case, delete, exists, func, insert, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import ColumnElement
 
 from auth_server.domain.clients import (
     Client,
@@ -20,6 +22,21 @@ from auth_server.storage.tables import clients, grants
 
 # A ceiling that was lowered is reached over several registrations, not by one long statement.
 MOST_ROWS_TO_MAKE_ROOM: Final = 1000
+# The expiry of what an operator added.
+NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
+
+# What an operator added is no part of a flood, and goes by an operator's hand only.
+_CAME_BY_ITSELF = clients.c.origin != ClientOrigin.OPERATOR.value
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRecord:
+    """A client as an operator sees it: also one that no endpoint knows any more."""
+
+    client: Client
+    expires_at: datetime
+    last_used_at: datetime | None
+    disabled_at: datetime | None
 
 
 class Clients:
@@ -29,7 +46,7 @@ class Clients:
         self._connection = connection
 
     async def insert(self, client: Client, *, expires_at: datetime) -> None:
-        """Store a registration; it is gone at `expires_at` unless it is renewed before."""
+        """Store a client; it is gone at `expires_at` unless it is renewed before."""
         await self._connection.execute(
             insert(clients).values(**_values(client), expires_at=expires_at)
         )
@@ -46,6 +63,36 @@ class Clients:
         row = found.mappings().one_or_none()
         return None if row is None else _client_of(row)
 
+    async def record(self, client_id: str) -> ClientRecord | None:
+        """The client in whatever state; None if there is no such row."""
+        found = await self._connection.execute(
+            select(clients).where(clients.c.client_id == client_id)
+        )
+        row = found.mappings().one_or_none()
+        return None if row is None else _record_of(row)
+
+    async def newest(self, *, limit: int) -> tuple[ClientRecord, ...]:
+        """The last `limit` clients to arrive, the newest first."""
+        found = await self._connection.execute(
+            select(clients).order_by(clients.c.issued_at.desc(), clients.c.client_id).limit(limit)
+        )
+        return tuple(_record_of(row) for row in found.mappings())
+
+    async def disable(self, client_id: str, *, now: datetime) -> bool:
+        """Make the client unknown to every endpoint; False if it is already, or has no row."""
+        return await self._set_disabled_at(client_id, clients.c.disabled_at.is_(None), now)
+
+    async def enable(self, client_id: str) -> bool:
+        """Make a disabled client known again; False if it is not disabled, or has no row."""
+        return await self._set_disabled_at(client_id, clients.c.disabled_at.is_not(None), None)
+
+    async def delete(self, client_id: str) -> bool:
+        """Delete the row; no registration ever gives its id again. False if it is gone already."""
+        deleted = await self._connection.execute(
+            delete(clients).where(clients.c.client_id == client_id).returning(clients.c.client_id)
+        )
+        return deleted.one_or_none() is not None
+
     async def renew(self, client_id: str, *, now: datetime, expires_at: datetime) -> None:
         """Note a completed authorization; the expiry moves forward only."""
         await self._connection.execute(
@@ -60,7 +107,7 @@ class Clients:
         )
 
     async def make_room(self, *, ceiling: int) -> int:
-        """Delete the oldest never-used rows until at most `ceiling - 1` of them remain.
+        """Delete the oldest never-used registrations until at most `ceiling - 1` of them remain.
 
         Rows that were used stay and do not count: or many of them would cost every newcomer its
         registration. Registrations that race may pass the ceiling by their number, until the next
@@ -69,7 +116,7 @@ class Clients:
         rows = (
             select(func.count())
             .select_from(clients)
-            .where(clients.c.last_used_at.is_(None))
+            .where(clients.c.last_used_at.is_(None), _CAME_BY_ITSELF)
             .scalar_subquery()
         )
         excess = rows - (ceiling - 1)
@@ -81,17 +128,31 @@ class Clients:
         return await delete_at_most(
             self._connection,
             clients,
-            clients.c.last_used_at.is_(None),
+            clients.c.last_used_at.is_(None) & _CAME_BY_ITSELF,
             limit=limit,
             oldest_first=clients.c.issued_at,
         )
 
     async def delete_expired(self, *, now: datetime, limit: int) -> int:
-        """Delete expired clients, except those that active grants still name."""
+        """Delete expired registrations, except those that active grants still name."""
         is_in_use = exists().where(grants.c.client_id == clients.c.client_id, is_active_grant(now))
         return await delete_at_most(
-            self._connection, clients, (clients.c.expires_at <= now) & ~is_in_use, limit=limit
+            self._connection,
+            clients,
+            (clients.c.expires_at <= now) & _CAME_BY_ITSELF & ~is_in_use,
+            limit=limit,
         )
+
+    async def _set_disabled_at(
+        self, client_id: str, condition: ColumnElement[bool], value: datetime | None
+    ) -> bool:
+        changed = await self._connection.execute(
+            update(clients)
+            .where(clients.c.client_id == client_id, condition)
+            .values(disabled_at=value)
+            .returning(clients.c.client_id)
+        )
+        return changed.one_or_none() is not None
 
 
 def _values(client: Client) -> dict[str, Any]:
@@ -109,6 +170,10 @@ def _values(client: Client) -> dict[str, Any]:
         "issued_at": client.issued_at,
         "origin": client.origin.value,
     }
+
+
+def _record_of(row: RowMapping) -> ClientRecord:
+    return ClientRecord(_client_of(row), row["expires_at"], row["last_used_at"], row["disabled_at"])
 
 
 def _client_of(row: RowMapping) -> Client:

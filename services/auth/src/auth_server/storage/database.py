@@ -7,11 +7,14 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from auth_server.storage.audit_events import AuditEvents
 from auth_server.storage.authorizations import Authorizations
 from auth_server.storage.clients import Clients
 from auth_server.storage.codes import Codes
 from auth_server.storage.consents import Consents
+from auth_server.storage.encrypted_values import EncryptedValues
 from auth_server.storage.encryption import Encryption
+from auth_server.storage.encryption_keys import EncryptionKeys
 from auth_server.storage.engines import (
     SQLITE,
     StorageUnavailable,
@@ -20,8 +23,11 @@ from auth_server.storage.engines import (
     postgresql_engine,
     sqlite_engine,
 )
+from auth_server.storage.grant_listing import GrantListing
 from auth_server.storage.grants import Grants
 from auth_server.storage.handles import Handles
+from auth_server.storage.revocations import Revocations
+from auth_server.storage.upstream_revocations import UpstreamRevocations
 from auth_server.storage.upstream_tokens import UpstreamTokenSets
 
 __all__ = ["Database", "StorageUnavailable", "Transaction"]
@@ -33,12 +39,18 @@ COMMAND_TIMEOUT_SECONDS: Final = 10.0
 class Transaction:
     """One connection's repositories; what they change becomes visible together."""
 
+    audit_events: AuditEvents
     authorizations: Authorizations
     clients: Clients
     codes: Codes
     consents: Consents
+    encrypted_values: EncryptedValues
+    encryption_keys: EncryptionKeys
+    grant_listing: GrantListing
     grants: Grants
     handles: Handles
+    revocations: Revocations
+    upstream_revocations: UpstreamRevocations
     upstream_tokens: UpstreamTokenSets
 
 
@@ -88,11 +100,17 @@ class Database:
 
     def _repositories(self, connection: AsyncConnection) -> Transaction:
         return Transaction(
+            audit_events=AuditEvents(connection),
             authorizations=Authorizations(connection, self._encryption),
             clients=Clients(connection),
             codes=Codes(connection),
             consents=Consents(connection),
+            encrypted_values=EncryptedValues(connection),
+            encryption_keys=EncryptionKeys(connection, self._encryption),
+            grant_listing=GrantListing(connection),
             grants=Grants(connection),
             handles=Handles(connection, self._encryption),
+            revocations=Revocations(connection),
+            upstream_revocations=UpstreamRevocations(connection, self._encryption),
             upstream_tokens=UpstreamTokenSets(connection, self._encryption),
         )

@@ -25,6 +25,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from auth_server.domain.handles import RandomBytes
 
 KEY_BYTES: Final = 32
+# As much of a value as tells which key encrypted it.
+HEADER_BYTES: Final = 2 + 32
 
 _VERSION: Final = 1
 _NONCE_BYTES: Final = 12
@@ -84,6 +86,11 @@ class KeyRing:
         return cls(keys)
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all keys, the first one first."""
+        return tuple(self._ciphers)
+
+    @property
     def first(self) -> tuple[str, AESGCM]:
         """The id and the cipher that encrypt from now on."""
         return self._first, self._ciphers[self._first]
@@ -104,6 +111,11 @@ class Encryption:
     def __init__(self, ring: KeyRing, random_bytes: RandomBytes = secrets.token_bytes) -> None:
         self._ring = ring
         self._random_bytes = random_bytes
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of the ring's keys, the one that encrypts first."""
+        return self._ring.ids
 
     def encrypt(self, plaintext: bytes, *, row_id: str, purpose: str) -> bytes:
         """Encrypt with the ring's first key; only the same row id and purpose open it again."""
@@ -144,6 +156,14 @@ class Encryption:
         return f"Encryption({self._ring!r})"
 
 
+def key_id_of(blob: bytes) -> str:
+    """The id of the key that encrypted a value, of which HEADER_BYTES suffice.
+
+    Raises DecryptionFailed if the value does not say.
+    """
+    return _parse_header(blob)[1]
+
+
 @dataclass(frozen=True, slots=True)
 class _Parts:
     header: bytes
@@ -155,14 +175,9 @@ class _Parts:
 
 
 def _parse(blob: bytes) -> _Parts:
-    if len(blob) < 2 or blob[0] != _VERSION:
-        raise DecryptionFailed("the value is not of a known encryption format")
-    header_end = 2 + blob[1]
+    header_end, key_id = _parse_header(blob)
     if len(blob) < header_end + _AFTER_HEADER_BYTES:
         raise DecryptionFailed("the encrypted value is truncated")
-    key_id = blob[2:header_end].decode("ascii", errors="replace")
-    if _KEY_ID.fullmatch(key_id) is None:
-        raise DecryptionFailed("the encrypted value does not name its key")
     key_end = header_end + _NONCE_BYTES + _WRAPPED_KEY_BYTES
     return _Parts(
         header=blob[:header_end],
@@ -172,6 +187,16 @@ def _parse(blob: bytes) -> _Parts:
         nonce=blob[key_end : key_end + _NONCE_BYTES],
         ciphertext=blob[key_end + _NONCE_BYTES :],
     )
+
+
+def _parse_header(blob: bytes) -> tuple[int, str]:
+    if len(blob) < 2 or blob[0] != _VERSION:
+        raise DecryptionFailed("the value is not of a known encryption format")
+    header_end = 2 + blob[1]
+    key_id = blob[2:header_end].decode("ascii", errors="replace")
+    if len(key_id) != blob[1] or _KEY_ID.fullmatch(key_id) is None:
+        raise DecryptionFailed("the encrypted value does not name its key")
+    return header_end, key_id
 
 
 def _associated_data(layer: bytes, header: bytes, row_id: str, purpose: str) -> bytes:

@@ -117,7 +117,11 @@ def postgresql_engine(url: URL, *, pool_size: int, command_timeout_seconds: floa
         connect_args={
             "timeout": CONNECT_TIMEOUT_SECONDS,
             "command_timeout": command_timeout_seconds,
-            "server_settings": {"application_name": "mcp-pingone-auth"},
+            "server_settings": {
+                "application_name": "mcp-pingone-auth",
+                # The loser of a race waits, and then must see what the winner has committed.
+                "default_transaction_isolation": "read committed",
+            },
         },
         hide_parameters=True,
         pool_size=pool_size,

@@ -1,9 +1,10 @@
 """Grants: the parents of codes, handles and token sets, which end with them."""
 
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import exists, insert, or_, select, update
+from sqlalchemy import BigInteger, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
@@ -28,6 +29,32 @@ class Grants:
         found = await self._connection.execute(select(grants).where(grants.c.id == grant_id))
         row = found.mappings().one_or_none()
         return None if row is None else grant_of(row)
+
+    async def touch(self, grant_id: str, *, now: datetime) -> None:
+        """Note a redemption or a rotation: the grant is in use."""
+        await self._connection.execute(
+            update(grants).where(grants.c.id == grant_id).values(last_used_at=now)
+        )
+
+    async def idle_beyond(
+        self, subject: str, client_id: str, *, keep: int, now: datetime
+    ) -> tuple[str, ...]:
+        """The active grants of a person to a client, without the `keep` most recently used.
+
+        Until the transaction ends, every other that asks for the same two waits here: what it
+        counts then is what this one leaves. (SQLite has one writer at a time anyway.)
+        """
+        if self._connection.dialect.name == "postgresql":
+            key = bindparam(None, _lock_key(subject, client_id), type_=BigInteger)
+            await self._connection.execute(select(func.pg_advisory_xact_lock(key)))
+        found = await self._connection.execute(
+            select(grants.c.id)
+            .where(
+                grants.c.subject == subject, grants.c.client_id == client_id, is_active_grant(now)
+            )
+            .order_by(grants.c.last_used_at.desc(), grants.c.created_at.desc(), grants.c.id)
+        )
+        return tuple(found.scalars())[keep:]
 
     async def revoke(
         self, grant_id: str, reason: RevocationReason, *, now: datetime
@@ -71,6 +98,13 @@ class Grants:
             or_(grants.c.revoked_at <= before, grants.c.expires_at <= before),
             limit=limit,
         )
+
+
+def _lock_key(subject: str, client_id: str) -> int:
+    # The length keeps pairs apart that concatenate alike. Should two pairs meet all the same, one
+    # of them waits without need.
+    pair = f"{len(subject)} {subject} {client_id}"
+    return int.from_bytes(sha256(pair.encode()).digest()[:8], "big", signed=True)
 
 
 def _is_redeemable(before: datetime) -> tuple[ColumnElement[bool], ...]:

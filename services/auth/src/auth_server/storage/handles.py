@@ -64,7 +64,10 @@ class Handles:
         """Store a fresh refresh handle."""
         await self._connection.execute(
             insert(refresh_handles).values(
-                refresh_digest=refresh_digest, rotated_at=handle.rotated_at, **_values(handle)
+                refresh_digest=refresh_digest,
+                rotated_at=handle.rotated_at,
+                answer_encrypted=handle.sealed_answer,
+                **_values(handle),
             )
         )
 
@@ -85,9 +88,17 @@ class Handles:
         )
 
     async def rotate(
-        self, refresh_digest: Digest, client_id: str, *, now: datetime
-    ) -> RefreshHandle | None:
-        """Spend the refresh handle: one caller gets it, if an active grant is this client's."""
+        self,
+        refresh_digest: Digest,
+        client_id: str,
+        *,
+        sealed_answer: bytes | None,
+        now: datetime,
+    ) -> bool:
+        """Spend the refresh handle and leave the answer: one caller can, of this client's grant.
+
+        False if it is spent, expired, unknown or another client's, or if its grant has ended.
+        """
         is_granted = exists().where(
             grants.c.id == refresh_handles.c.grant_id,
             grants.c.client_id == client_id,
@@ -101,11 +112,10 @@ class Handles:
                 refresh_handles.c.expires_at > now,
                 is_granted,
             )
-            .values(rotated_at=now)
-            .returning(refresh_handles)
+            .values(rotated_at=now, answer_encrypted=sealed_answer)
+            .returning(refresh_handles.c.refresh_digest)
         )
-        row = rotated.mappings().one_or_none()
-        return None if row is None else _refresh_handle_of(row)
+        return rotated.one_or_none() is not None
 
     async def find_refresh(self, refresh_digest: Digest) -> tuple[RefreshHandle, Grant] | None:
         """The refresh handle and its grant, in whatever state they are; None if unknown."""
@@ -128,6 +138,29 @@ class Handles:
         found = await self._connection.execute(select(grants).where(grants.c.id.in_(grant_ids)))
         row = found.mappings().one_or_none()
         return None if row is None else grant_of(row)
+
+    async def erase_sealed_answers(self, *, before: datetime, limit: int) -> int:
+        """Erase the answers of rotations until then, at most `limit`; return how many.
+
+        The spent handles stay. Rows that another transaction holds are left for the next time.
+        """
+        stale = (
+            select(refresh_handles.c.refresh_digest)
+            .where(
+                refresh_handles.c.answer_encrypted.is_not(None),
+                refresh_handles.c.rotated_at <= before,
+            )
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("stale")
+        )
+        erased = await self._connection.execute(
+            update(refresh_handles)
+            .where(refresh_handles.c.refresh_digest.in_(select(stale)))
+            .values(answer_encrypted=None)
+            .returning(refresh_handles.c.refresh_digest)
+        )
+        return len(erased.all())
 
     async def delete_expired(self, *, now: datetime, limit: int) -> int:
         """Delete expired handles of both kinds, at most `limit` together.
@@ -161,5 +194,7 @@ def _members(row: RowMapping, table: Table) -> dict[str, Any]:
 
 def _refresh_handle_of(row: RowMapping) -> RefreshHandle:
     return RefreshHandle(
-        **_members(row, refresh_handles), rotated_at=row[refresh_handles.c.rotated_at]
+        **_members(row, refresh_handles),
+        rotated_at=row[refresh_handles.c.rotated_at],
+        sealed_answer=row[refresh_handles.c.answer_encrypted],
     )

@@ -256,4 +256,8 @@ audit_events: Final = Table(
     Column("client_id", Text),
     Column("grant_id", Text, index=True),
     Column("address", Text),
+    # An operator's own words; `reason` holds ours.
+    Column("note", Text),
+    # The ids of deleted events do not return: who reads on from one misses nothing.
+    sqlite_autoincrement=True,
 )

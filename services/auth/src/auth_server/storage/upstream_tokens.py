@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 import structlog
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, func, insert, literal, or_, select, true, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import ColumnElement
 
 from auth_server.domain.upstream_tokens import StoredUpstreamTokens, UpstreamTokens
 from auth_server.storage.encryption import (
@@ -16,7 +17,7 @@ from auth_server.storage.encryption import (
     Encryption,
     UnknownEncryptionKey,
 )
-from auth_server.storage.tables import upstream_tokens
+from auth_server.storage.tables import UtcDateTime, upstream_tokens
 
 PURPOSE: Final = "upstream_tokens.tokens"
 
@@ -49,9 +50,20 @@ class UpstreamTokenSets:
         return None if row is None else stored_tokens_of(row, self._encryption)
 
     async def acquire_lease(
-        self, grant_id: str, *, version: int, owner: str, now: datetime, lease_until: datetime
+        self,
+        grant_id: str,
+        *,
+        version: int,
+        owner: str,
+        now: datetime,
+        lease_until: datetime,
+        repeat_since: datetime | None,
     ) -> bool:
-        """True for the one caller that may refresh this version, until `lease_until`."""
+        """True for the one caller that may refresh this version, until `lease_until`.
+
+        An earlier attempt whose outcome is unknown is repeated only if it began at `repeat_since`
+        or later; None: in any case. From here on the outcome of this one is unknown.
+        """
         leased = await self._connection.execute(
             update(upstream_tokens)
             .where(
@@ -61,16 +73,32 @@ class UpstreamTokenSets:
                     upstream_tokens.c.lease_until.is_(None),
                     upstream_tokens.c.lease_until <= now,
                 ),
+                _may_be_repeated(repeat_since),
             )
-            .values(lease_owner=owner, lease_until=lease_until)
+            .values(
+                lease_owner=owner,
+                lease_until=lease_until,
+                attempted_at=func.coalesce(
+                    upstream_tokens.c.attempted_at, literal(now, UtcDateTime)
+                ),
+            )
             .returning(upstream_tokens.c.version)
         )
         return leased.one_or_none() is not None
 
     async def store_refreshed(
-        self, grant_id: str, tokens: UpstreamTokens, *, version: int, owner: str
+        self,
+        grant_id: str,
+        tokens: UpstreamTokens,
+        *,
+        version: int,
+        owner: str,
+        not_before: datetime | None = None,
     ) -> bool:
-        """Replace `version` and end the lease; False if the lease went to another meanwhile."""
+        """Replace `version` and end the lease; False if the lease went to another meanwhile.
+
+        The next refresh is due when it is due, but `not_before`.
+        """
         stored = await self._connection.execute(
             update(upstream_tokens)
             .where(
@@ -82,26 +110,31 @@ class UpstreamTokenSets:
                 tokens_encrypted=self._encrypt(grant_id, tokens),
                 version=version + 1,
                 lease_owner=None,
-                lease_until=None,
+                lease_until=not_before,
+                attempted_at=None,
             )
             .returning(upstream_tokens.c.version)
         )
         return stored.one_or_none() is not None
 
-    async def fail_lease(self, grant_id: str, *, owner: str) -> None:
-        """Keep others from trying until the lease lapses, and tell those who wait not to."""
-        await self._connection.execute(
-            update(upstream_tokens)
-            .where(upstream_tokens.c.grant_id == grant_id, upstream_tokens.c.lease_owner == owner)
-            .values(lease_owner=None)
-        )
+    async def fail_lease(
+        self, grant_id: str, *, owner: str, until: datetime, began_at: datetime | None
+    ) -> None:
+        """Nobody may try before `until`; another's lease is untouched.
 
-    async def release_lease(self, grant_id: str, *, owner: str) -> None:
-        """Let others try, after a refresh that came to nothing; another's lease is untouched."""
+        `began_at` is for an attempt that was certainly not carried out: its mark is taken back.
+        What is unknown of an earlier one stays unknown.
+        """
         await self._connection.execute(
             update(upstream_tokens)
             .where(upstream_tokens.c.grant_id == grant_id, upstream_tokens.c.lease_owner == owner)
-            .values(lease_owner=None, lease_until=None)
+            .values(
+                lease_owner=None,
+                lease_until=until,
+                attempted_at=func.nullif(
+                    upstream_tokens.c.attempted_at, literal(began_at, UtcDateTime)
+                ),
+            )
         )
 
     async def delete(self, grant_id: str) -> StoredUpstreamTokens | None:
@@ -134,8 +167,17 @@ def stored_tokens_of(row: RowMapping, encryption: Encryption) -> StoredUpstreamT
     return StoredUpstreamTokens(
         decode_tokens(plaintext),
         row[upstream_tokens.c.version],
-        is_being_refreshed=row[upstream_tokens.c.lease_owner] is not None,
+        is_leased=row[upstream_tokens.c.lease_owner] is not None,
+        lease_until=row[upstream_tokens.c.lease_until],
+        attempted_at=row[upstream_tokens.c.attempted_at],
     )
+
+
+def _may_be_repeated(repeat_since: datetime | None) -> ColumnElement[bool]:
+    attempted_at = upstream_tokens.c.attempted_at
+    if repeat_since is None:
+        return true()
+    return attempted_at.is_(None) | (attempted_at >= repeat_since)
 
 
 def readable_tokens(read: Callable[[], TokensT], row_id: str) -> TokensT | None:
