@@ -1,13 +1,14 @@
 """The person's decision on a consent page: the first, before PingOne, or the second, after it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NoReturn
 
 import structlog
 
-from auth_server.domain.authorizations import AuthorizationFailed
+from auth_server.domain.audit import AuditAction, AuditActor, AuditEvent, AuditOutcome
+from auth_server.domain.authorizations import AuthorizationFailed, PendingAuthorization
 from auth_server.domain.errors import AccessDenied, CannotRedirect, TemporarilyUnavailable
 from auth_server.domain.handles import Digest
 from auth_server.domain.lifetimes import Lifetimes
@@ -15,7 +16,7 @@ from auth_server.flows.go_to_pingone import GoToPingOne, new_login
 from auth_server.flows.issue_code import CodeIssued, IssueCode
 from auth_server.flows.revoke_upstream import RevokeUpstream
 from auth_server.flows.start_authorization import AtPingOne
-from auth_server.storage.database import Database
+from auth_server.storage.database import Database, Transaction
 
 _log = structlog.get_logger(__name__)
 
@@ -46,17 +47,27 @@ class DecideConsent:
                 upstream_expires_at=now + self.lifetimes.authorization,
                 now=now,
             )
-            if approved is None:
-                confirmed = await tx.authorizations.take_awaiting_account_consent(
-                    authorization_id, browser_digest, now=now
-                )
-                if confirmed is None or confirmed.account is None:
-                    raise _nothing_to_decide()
-                return await self.issue_code(tx, confirmed, confirmed.account)
+            if approved is not None:
+                await tx.audit_events.append(_allowed(approved), now=now)
+            decided = approved or await self._confirm(tx, authorization_id, browser_digest)
+        if isinstance(decided, CodeIssued):
+            self.issue_code.committed(decided)
+            return decided
         try:
-            return AtPingOne(await self.go_to_pingone(approved.request, new))
+            return AtPingOne(await self.go_to_pingone(decided.request, new))
         except TemporarilyUnavailable as error:
-            raise AuthorizationFailed(approved.request, error) from error
+            raise AuthorizationFailed(decided.request, error) from error
+
+    async def _confirm(
+        self, tx: Transaction, authorization_id: str, browser_digest: Digest
+    ) -> CodeIssued:
+        confirmed = await tx.authorizations.take_awaiting_account_consent(
+            authorization_id, browser_digest, now=self.now()
+        )
+        if confirmed is None or confirmed.account is None:
+            raise _nothing_to_decide()
+        await tx.audit_events.append(_allowed(confirmed), now=self.now())
+        return await self.issue_code(tx, confirmed, confirmed.account)
 
     async def deny(self, authorization_id: str, browser_digest: Digest) -> NoReturn:
         """End the authorization; tokens that a second consent held back are revoked at PingOne.
@@ -67,14 +78,33 @@ class DecideConsent:
             denied = await tx.authorizations.take_undecided(
                 authorization_id, browser_digest, now=self.now()
             )
+            if denied is not None and denied.account is not None:
+                await self.revoke_upstream.within(tx, denied.account.tokens)
+            if denied is not None:
+                await tx.audit_events.append(_denied(denied), now=self.now())
         if denied is None:
             raise _nothing_to_decide()
-        if denied.account is not None:
-            self.revoke_upstream(denied.account.tokens)
+        self.revoke_upstream.committed()
         _log.info("consent.denied", client_id=denied.request.client_id)
         raise AuthorizationFailed(
             denied.request, AccessDenied("the person did not allow the access")
         )
+
+
+def _allowed(decided: PendingAuthorization) -> AuditEvent:
+    return AuditEvent(
+        AuditAction.CONSENT_ALLOWED,
+        AuditActor.PERSON,
+        # Before the sign-on nobody knows who decides.
+        subject=None if decided.account is None else decided.account.subject.subject,
+        client_id=decided.request.client_id,
+    )
+
+
+def _denied(decided: PendingAuthorization) -> AuditEvent:
+    return replace(
+        _allowed(decided), event=AuditAction.CONSENT_DENIED, outcome=AuditOutcome.REFUSED
+    )
 
 
 def _nothing_to_decide() -> CannotRedirect:

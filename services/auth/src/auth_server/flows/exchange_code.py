@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
+from auth_server.domain.audit import AuditAction, of_grant
 from auth_server.domain.clients import Client, GrantType
 from auth_server.domain.errors import InvalidGrant, InvalidTarget, OAuthError, UnauthorizedClient
 from auth_server.domain.grants import AuthorizationCode, Grant, RevocationReason
@@ -60,6 +61,9 @@ class ExchangeCode:
                 refusal = _check(exchange, code, grant, self.now())
                 if refusal is None and grant is not None:
                     issued = await self.issue_handles(tx, client, grant, code.scopes)
+                    await tx.audit_events.append(
+                        of_grant(AuditAction.HANDLES_ISSUED, grant), now=self.now()
+                    )
                 else:
                     ended = await self.revoke_grant.within(
                         tx, code.grant_id, RevocationReason.CODE_MISMATCH

@@ -27,7 +27,7 @@ from auth_server.domain.lifetimes import Lifetimes
 from auth_server.domain.resources import ProtectedResources
 from auth_server.domain.scopes import granted_scopes
 from auth_server.flows.issue_code import CodeIssued, IssueCode
-from auth_server.flows.revoke_upstream import RevokeUpstream
+from auth_server.flows.send_revocations import SendRevocations
 from auth_server.storage.database import Database, StorageUnavailable, Transaction
 from auth_server.upstream.errors import UpstreamError, UpstreamUnavailable
 from auth_server.upstream.pingone import PingOne
@@ -64,7 +64,7 @@ class FinishLogin:
     pingone: PingOne
     resources: ProtectedResources
     issue_code: IssueCode
-    revoke_upstream: RevokeUpstream
+    send_revocations: SendRevocations
     lifetimes: Lifetimes
     now: Callable[[], datetime]
 
@@ -89,20 +89,23 @@ class FinishLogin:
             )
         account = await self._redeem(answer, pending)
         if not granted_scopes(pending.request.scopes, account.tokens.scope):
-            self.revoke_upstream(account.tokens)
+            self.send_revocations.apart(account.tokens)
             raise AuthorizationFailed(
                 pending.request, AccessDenied("the account has none of the requested permissions")
             )
         try:
-            return await self._complete(pending, account)
+            finished = await self._complete(pending, account)
         except StorageUnavailable as error:
             # Nobody else knows of these tokens. Should the commit have come through all the same,
             # the grant ends at its next use.
-            self.revoke_upstream(account.tokens)
+            self.send_revocations.apart(account.tokens)
             raise AuthorizationFailed(
                 pending.request,
                 TemporarilyUnavailable("the service is unavailable for now", detail=str(error)),
             ) from error
+        if isinstance(finished, CodeIssued):
+            self.issue_code.committed(finished)
+        return finished
 
     async def _complete(
         self, pending: PendingAuthorization, account: UpstreamAccount
@@ -122,7 +125,7 @@ class FinishLogin:
                 await tx.authorizations.insert(waiting)
                 return AccountConsentNeeded(waiting)
         # OpenID Connect Core 3.1.2.1: prompt=none forbids the page that would have to ask.
-        self.revoke_upstream(account.tokens)
+        self.send_revocations.apart(account.tokens)
         raise AuthorizationFailed(
             pending.request, LoginRequired("another account is signed on, and must be asked")
         )
@@ -148,7 +151,7 @@ class FinishLogin:
                     unverified, login=pending.login, audience=resource.upstream_audience
                 )
             except UpstreamError:
-                self.revoke_upstream(unverified.tokens)
+                self.send_revocations.apart(unverified.tokens)
                 raise
         except UpstreamUnavailable as error:
             failure: OAuthError = TemporarilyUnavailable(

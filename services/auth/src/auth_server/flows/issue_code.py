@@ -5,38 +5,52 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import uuid4
 
+from auth_server.domain.audit import AuditAction, AuditActor, of_grant
 from auth_server.domain.authorizations import (
     AuthorizationRequest,
     PendingAuthorization,
     UpstreamAccount,
 )
 from auth_server.domain.consent import RememberedConsent
-from auth_server.domain.grants import AuthorizationCode, Grant
+from auth_server.domain.grants import AuthorizationCode, Grant, RevocationReason
 from auth_server.domain.handles import digest, new_secret
 from auth_server.domain.lifetimes import Lifetimes
 from auth_server.domain.scopes import granted_scopes
+from auth_server.flows.revoke_grant import EndedGrant, RevokeGrant
 from auth_server.storage.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class CodeIssued:
-    """The raw code, on its way to the client and stored as a digest."""
+    """The raw code, on its way to the client and stored as a digest.
+
+    `superseded` are the grants that made room for the new one.
+    """
 
     request: AuthorizationRequest
     code: str = field(repr=False)
+    superseded: tuple[EndedGrant, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class IssueCode:
-    """Turns a decided authorization and a person into a grant."""
+    """Turns a decided authorization and a person into a grant.
+
+    A person has at most `grants_per_client` active grants to a client: the most idle makes room.
+    """
 
     lifetimes: Lifetimes
+    grants_per_client: int
+    revoke_grant: RevokeGrant
     now: Callable[[], datetime]
 
     async def __call__(
         self, tx: Transaction, pending: PendingAuthorization, account: UpstreamAccount
     ) -> CodeIssued:
-        """Store grant, tokens, code and the consent that led here; renew the client."""
+        """Store grant, tokens, code and the consent that led here; renew the client.
+
+        Call committed() with the result when the transaction is.
+        """
         now, request = self.now(), pending.request
         scopes = granted_scopes(request.scopes, account.tokens.scope)
         grant = Grant(
@@ -50,6 +64,7 @@ class IssueCode:
             last_used_at=now,
         )
         code = new_secret()
+        superseded = await self._make_room(tx, grant)
         await tx.grants.insert(grant)
         await tx.upstream_tokens.insert(grant.id, account.tokens)
         await tx.codes.insert(
@@ -74,4 +89,25 @@ class IssueCode:
         await tx.clients.renew(
             request.client_id, now=now, expires_at=now + self.lifetimes.used_client
         )
-        return CodeIssued(request, code)
+        await tx.audit_events.append(
+            of_grant(AuditAction.GRANT_CREATED, grant, AuditActor.PERSON), now=now
+        )
+        return CodeIssued(request, code, superseded)
+
+    def committed(self, issued: CodeIssued) -> None:
+        """Finish the end of the grants that made room."""
+        for ended in issued.superseded:
+            self.revoke_grant.committed(ended)
+
+    async def _make_room(self, tx: Transaction, grant: Grant) -> tuple[EndedGrant, ...]:
+        idle = await tx.grants.idle_beyond(
+            grant.subject.subject,
+            grant.client_id,
+            keep=self.grants_per_client - 1,
+            now=grant.created_at,
+        )
+        ended = [
+            await self.revoke_grant.within(tx, grant_id, RevocationReason.SUPERSEDED)
+            for grant_id in idle
+        ]
+        return tuple(one for one in ended if one is not None)

@@ -1,4 +1,4 @@
-"""Issues an access handle and, if the client uses them, a refresh handle; stores their digests."""
+"""Makes an access handle and, if the client uses them, a refresh handle; stores their digests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from auth_server.domain.handles import (
     REFRESH_PREFIX,
     Handle,
     IssuedHandles,
-    RawHandle,
+    NewHandles,
     RefreshHandle,
     digest,
     new_handle,
@@ -23,7 +23,7 @@ from auth_server.storage.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class IssueHandles:
-    """The only place where handles are made."""
+    """The only place where handles are made; none outlives its grant."""
 
     lifetimes: Lifetimes
     now: Callable[[], datetime]
@@ -31,27 +31,38 @@ class IssueHandles:
     async def __call__(
         self, tx: Transaction, client: Client, grant: Grant, scopes: Scopes
     ) -> IssuedHandles:
-        """Issue for these scopes; no handle outlives its grant."""
+        """Make handles for these scopes and store them."""
         now = self.now()
-        access = new_handle(ACCESS_PREFIX)
-        expires_at = min(now + self.lifetimes.access_handle, grant.expires_at)
-        await tx.handles.insert_access(digest(access), Handle(grant.id, scopes, now, expires_at))
-        refresh: RawHandle | None = None
-        if GrantType.REFRESH_TOKEN in client.metadata.grant_types:
-            refresh = new_handle(REFRESH_PREFIX)
-            await tx.handles.insert_refresh(
-                digest(refresh),
-                RefreshHandle(
-                    grant_id=grant.id,
-                    # RFC 6749 6: a refresh handle keeps the grant's scopes, whatever was narrowed.
-                    scopes=grant.scopes,
-                    issued_at=now,
-                    expires_at=min(now + self.lifetimes.refresh_handle, grant.expires_at),
-                    rotated_at=None,
-                ),
+        new = self.make(client, grant, scopes, now)
+        await self.store(tx, grant, new, now)
+        return new.issued(now)
+
+    def make(self, client: Client, grant: Grant, scopes: Scopes, now: datetime) -> NewHandles:
+        """Make handles that nobody knows of yet."""
+        refreshes = GrantType.REFRESH_TOKEN in client.metadata.grant_types
+        return NewHandles(
+            access=new_handle(ACCESS_PREFIX),
+            refresh=new_handle(REFRESH_PREFIX) if refreshes else None,
+            expires_at=min(now + self.lifetimes.access_handle, grant.expires_at),
+            scopes=scopes,
+        )
+
+    async def store(self, tx: Transaction, grant: Grant, new: NewHandles, now: datetime) -> None:
+        """Store the digests of handles just made; the grant and its client are in use by that."""
+        access = Handle(grant.id, new.scopes, issued_at=now, expires_at=new.expires_at)
+        await tx.handles.insert_access(digest(new.access), access)
+        if new.refresh is not None:
+            refresh = RefreshHandle(
+                grant_id=grant.id,
+                # RFC 6749 6: a refresh handle keeps the grant's scopes, whatever was narrowed.
+                scopes=grant.scopes,
+                issued_at=now,
+                expires_at=min(now + self.lifetimes.refresh_handle, grant.expires_at),
+                rotated_at=None,
             )
+            await tx.handles.insert_refresh(digest(new.refresh), refresh)
+        await tx.grants.touch(grant.id, now=now)
         # A client that refreshes is in use, however long ago somebody signed in with it.
         await tx.clients.renew(
-            client.client_id, now=now, expires_at=now + self.lifetimes.used_client
+            grant.client_id, now=now, expires_at=now + self.lifetimes.used_client
         )
-        return IssuedHandles(access, refresh, int((expires_at - now).total_seconds()), scopes)

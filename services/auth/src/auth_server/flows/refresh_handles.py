@@ -1,11 +1,17 @@
-"""`grant_type=refresh_token`: a refresh handle is spent and replaced (OAuth 2.1 4.3)."""
+"""`grant_type=refresh_token`: a refresh handle is spent and replaced (OAuth 2.1 4.3).
+
+A second use is either a retry, by a client that lost the answer or asked twice at once, or theft.
+Within a grace after the first use it gets the first one's answer: the same handles, so that there
+is one lineage. After the grace it ends the grant.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
+from auth_server.domain.audit import AuditAction, of_grant
 from auth_server.domain.clients import Client, GrantType
 from auth_server.domain.errors import (
     InvalidGrant,
@@ -14,12 +20,22 @@ from auth_server.domain.errors import (
     UnauthorizedClient,
 )
 from auth_server.domain.grants import Grant, RevocationReason
-from auth_server.domain.handles import REFRESH_PREFIX, Digest, IssuedHandles, digest, is_well_formed
+from auth_server.domain.handles import (
+    REFRESH_PREFIX,
+    IssuedHandles,
+    NewHandles,
+    RawHandle,
+    RefreshHandle,
+    digest,
+    is_well_formed,
+)
 from auth_server.domain.resources import is_same_resource
 from auth_server.domain.scopes import Scopes, parse_scope
 from auth_server.flows.issue_handles import IssueHandles
 from auth_server.flows.revoke_grant import EndedGrant, RevokeGrant
-from auth_server.storage.database import Database
+from auth_server.storage.database import Database, Transaction
+from auth_server.storage.encryption import DecryptionFailed
+from auth_server.storage.sealed_answers import open_answer, seal_answer
 
 _log = structlog.get_logger(__name__)
 
@@ -37,50 +53,103 @@ class HandleRefresh:
 
 @dataclass(frozen=True, slots=True)
 class RefreshHandles:
-    """Spends the handle by one statement; a second use of it means theft and ends the grant."""
+    """Spends the handle by one statement, which also leaves the answer for a retry."""
 
     database: Database
     issue_handles: IssueHandles
     revoke_grant: RevokeGrant
+    grace: timedelta
     now: Callable[[], datetime]
 
     async def __call__(self, client: Client, refresh: HandleRefresh) -> IssuedHandles:
-        """Return fresh handles; raise InvalidGrant, InvalidScope, InvalidTarget.
+        """Return fresh handles, or within the grace those of the first use.
 
-        What is wrong with the request alone is refused before the handle is spent.
+        Raises InvalidGrant, InvalidScope, InvalidTarget. What is wrong with the request alone is
+        refused before the handle is spent; the end of a grant is committed before the refusal.
         """
         if GrantType.REFRESH_TOKEN not in client.metadata.grant_types:
             raise UnauthorizedClient("the client did not register for this grant type")
         if not is_well_formed(refresh.raw_handle, REFRESH_PREFIX):
             raise InvalidGrant(_REFUSED)
-        refresh_digest = digest(refresh.raw_handle)
+        raw_handle = RawHandle(refresh.raw_handle)
         async with self.database.reading() as read:
-            found = await read.handles.find_refresh(refresh_digest)
+            found = await read.handles.find_refresh(digest(raw_handle))
         if found is None or found[1].client_id != client.client_id:
             raise InvalidGrant(_REFUSED)
-        grant = found[1]
-        scopes = _narrowed(refresh, grant)
-        issued, ended = await self._rotate(client, grant, refresh_digest, scopes)
-        self.revoke_grant.committed(ended)
-        if issued is None:
-            raise InvalidGrant(_REFUSED)
-        return issued
-
-    async def _rotate(
-        self, client: Client, grant: Grant, refresh_digest: Digest, scopes: Scopes
-    ) -> tuple[IssuedHandles | None, EndedGrant | None]:
+        scopes = _narrowed(refresh, found[1])
         async with self.database.transaction() as tx:
-            spent = await tx.handles.rotate(refresh_digest, client.client_id, now=self.now())
-            if spent is not None:
-                return await self.issue_handles(tx, client, grant, scopes), None
-            found = await tx.handles.find_refresh(refresh_digest)
-            if found is None or found[0].rotated_at is None:
-                return None, None
+            outcome: IssuedHandles | EndedGrant | None
+            outcome = await self._first_use(tx, client, found[1], raw_handle, scopes)
+            if outcome is None:
+                outcome = await self._second_use(tx, raw_handle, scopes)
+        if isinstance(outcome, IssuedHandles):
+            return outcome
+        self.revoke_grant.committed(outcome)
+        raise InvalidGrant(_REFUSED)
+
+    async def _first_use(
+        self, tx: Transaction, client: Client, grant: Grant, raw_handle: RawHandle, scopes: Scopes
+    ) -> IssuedHandles | None:
+        now = self.now()
+        # Made first: the statement that spends the handle stores the answer, too.
+        new = self.issue_handles.make(client, grant, scopes, now)
+        is_first = await tx.handles.rotate(
+            digest(raw_handle),
+            client.client_id,
+            sealed_answer=seal_answer(raw_handle, new) if self.grace else None,
+            now=now,
+        )
+        if not is_first:
+            return None
+        await self.issue_handles.store(tx, grant, new, now)
+        await tx.audit_events.append(of_grant(AuditAction.HANDLES_REFRESHED, grant), now=now)
+        return new.issued(now)
+
+    async def _second_use(
+        self, tx: Transaction, raw_handle: RawHandle, scopes: Scopes
+    ) -> IssuedHandles | EndedGrant | None:
+        """What became of it: on PostgreSQL our UPDATE has waited for the first use's commit."""
+        now = self.now()
+        found = await tx.handles.find_refresh(digest(raw_handle))
+        if found is None or found[0].rotated_at is None or not found[1].is_active(now):
+            return None
+        handle, grant = found
+        if not handle.is_in_grace(self.grace, now):
             # RFC 9700 4.14.2: a spent refresh handle that comes back was stolen, before or after.
-            _log.warning("refresh.reused", grant_id=grant.id, client_id=client.client_id)
-            return None, await self.revoke_grant.within(
-                tx, grant.id, RevocationReason.REFRESH_REUSE
-            )
+            _log.warning("refresh.reused", grant_id=grant.id, client_id=grant.client_id)
+            return await self.revoke_grant.within(tx, grant.id, RevocationReason.REFRESH_REUSE)
+        first = _first_answer(raw_handle, handle)
+        if first is None:
+            return None
+        if not await _is_latest(tx, first):
+            # Somebody has gone on with the answer: a thief or the same client, which only the end
+            # of the grace will tell.
+            _log.warning("refresh.late", grant_id=grant.id, client_id=grant.client_id)
+            return None
+        if not first.scopes <= scopes:
+            # Nobody gets more than they ask for; fresh handles would be a second lineage.
+            raise InvalidScope("the refresh token was already used, for a broader scope")
+        _log.info("refresh.replayed", grant_id=grant.id, client_id=grant.client_id)
+        await tx.audit_events.append(of_grant(AuditAction.REFRESH_REPLAYED, grant), now=now)
+        return first.issued(now)
+
+
+def _first_answer(raw_handle: RawHandle, handle: RefreshHandle) -> NewHandles | None:
+    if handle.sealed_answer is None:
+        # Erased by a replica whose clock is ahead, or rotated by one that had no grace yet.
+        return None
+    try:
+        return open_answer(raw_handle, handle.sealed_answer)
+    except DecryptionFailed as error:
+        _log.error("refresh.answer_unreadable", grant_id=handle.grant_id, reason=str(error))
+        return None
+
+
+async def _is_latest(tx: Transaction, answer: NewHandles) -> bool:
+    if answer.refresh is None:
+        return True
+    found = await tx.handles.find_refresh(digest(answer.refresh))
+    return found is not None and found[0].rotated_at is None
 
 
 def _narrowed(refresh: HandleRefresh, grant: Grant) -> Scopes:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from auth_server.domain.audit import AuditAction, AuditActor, AuditEvent
 from auth_server.domain.clients import Client, ClientOrigin, TokenEndpointAuthMethod
 from auth_server.domain.handles import digest, new_secret
 from auth_server.domain.lifetimes import Lifetimes
@@ -48,4 +49,10 @@ class RegisterClient:
             # Nobody is refused for the sake of abandoned registrations: those make room instead.
             await tx.clients.make_room(ceiling=self.ceiling)
             await tx.clients.insert(client, expires_at=now + self.lifetimes.unused_client)
+            await tx.audit_events.append(
+                AuditEvent(
+                    AuditAction.CLIENT_REGISTERED, AuditActor.CLIENT, client_id=client.client_id
+                ),
+                now=now,
+            )
         return RegisteredClient(client, client_secret)

@@ -1,4 +1,4 @@
-"""Ends a grant, whoever asks for it: its handles die here, its tokens are revoked at PingOne."""
+"""Ends a grant, whoever asks for it: its handles die here, and its tokens at PingOne."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,8 +6,9 @@ from datetime import datetime
 
 import structlog
 
+from auth_server.domain.audit import end_of_grant
 from auth_server.domain.grants import RevocationReason
-from auth_server.domain.upstream_tokens import UpstreamTokens
+from auth_server.domain.revocations import Revocation
 from auth_server.flows.revoke_upstream import RevokeUpstream
 from auth_server.storage.database import Database, Transaction
 
@@ -16,11 +17,13 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class EndedGrant:
-    """A grant that ended in this transaction, and the tokens to revoke once it is committed."""
+    """A grant that ended in this transaction: whose it was, and why it ended."""
 
     grant_id: str
+    resource: str
+    subject: str
+    client_id: str
     reason: RevocationReason
-    tokens: UpstreamTokens | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class RevokeGrant:
     database: Database
     revoke_upstream: RevokeUpstream
     now: Callable[[], datetime]
+    # A process that serves nobody, such as the command line, leaves the feed to the database.
+    publish: Callable[[Revocation], None] = lambda _revocation: None
 
     async def __call__(self, grant_id: str, reason: RevocationReason) -> None:
         """End the grant; nothing happens if it has ended already."""
@@ -38,19 +43,39 @@ class RevokeGrant:
         self.committed(ended)
 
     async def within(
-        self, tx: Transaction, grant_id: str, reason: RevocationReason
+        self,
+        tx: Transaction,
+        grant_id: str,
+        reason: RevocationReason,
+        *,
+        note: str | None = None,
     ) -> EndedGrant | None:
-        """End the grant as part of a larger transaction; call committed() after it."""
-        if await tx.grants.revoke(grant_id, reason, now=self.now()) is None:
+        """End the grant as part of a larger transaction; call committed() after it.
+
+        `note` is what an operator says about it.
+        """
+        grant = await tx.grants.revoke(grant_id, reason, now=self.now())
+        if grant is None:
             return None
         stored = await tx.upstream_tokens.delete(grant_id)
-        return EndedGrant(grant_id, reason, None if stored is None else stored.tokens)
+        # PingOne has declared a dead token set dead itself: there is nothing left to revoke.
+        if stored is not None and reason is not RevocationReason.UPSTREAM_DEAD:
+            await self.revoke_upstream.within(tx, stored.tokens)
+        await tx.revocations.announce(Revocation(grant.id, grant.resource))
+        for event in end_of_grant(grant, reason, note):
+            await tx.audit_events.append(event, now=self.now())
+        return EndedGrant(
+            grant_id=grant.id,
+            resource=grant.resource,
+            subject=grant.subject.subject,
+            client_id=grant.client_id,
+            reason=reason,
+        )
 
     def committed(self, ended: EndedGrant | None) -> None:
-        """Revoke at PingOne what ended here, in the background."""
+        """Tell the log and the feed, and begin the revocation at PingOne; None if none ended."""
         if ended is None:
             return
         _log.info("grant.revoked", grant_id=ended.grant_id, reason=ended.reason)
-        # PingOne has declared a dead token set dead itself: there is nothing left to revoke.
-        if ended.tokens is not None and ended.reason is not RevocationReason.UPSTREAM_DEAD:
-            self.revoke_upstream(ended.tokens)
+        self.publish(Revocation(ended.grant_id, ended.resource))
+        self.revoke_upstream.committed()

@@ -1,30 +1,27 @@
-"""Revokes a PingOne token set in the background: PingOne's speed is never the caller's problem."""
+"""Remembers that tokens are to be revoked at PingOne, together with what ends their use here."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-
-import structlog
+from datetime import datetime
 
 from auth_server.domain.upstream_tokens import UpstreamTokens
-from auth_server.upstream.errors import UpstreamError
-from auth_server.upstream.pingone import PingOne
-from service_kit.background import BackgroundTasks
-
-_log = structlog.get_logger(__name__)
+from auth_server.storage.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class RevokeUpstream:
-    """Starts the revocation as a task of the application; shutdown awaits it."""
+    """Writes the outbox that flows/send_revocations.py sends. It needs no PingOne.
 
-    pingone: PingOne
-    background: BackgroundTasks
+    `wake` begins the sending; a process that sends nothing itself leaves it to the others.
+    """
 
-    def __call__(self, tokens: UpstreamTokens) -> None:
-        """Return at once. A failure is logged: the tokens then live until they expire."""
-        self.background.start(self._revoke(tokens), name="revoke-upstream")
+    now: Callable[[], datetime]
+    wake: Callable[[], None] = lambda: None
 
-    async def _revoke(self, tokens: UpstreamTokens) -> None:
-        try:
-            await self.pingone.revoke(tokens)
-        except UpstreamError as error:
-            _log.warning("pingone.revocation_failed", reason=str(error))
+    async def within(self, tx: Transaction, tokens: UpstreamTokens) -> None:
+        """Store the revocation with the rest of the transaction; call committed() after it."""
+        await tx.upstream_revocations.insert(tokens, now=self.now())
+
+    def committed(self) -> None:
+        """Begin to send what was stored, in the background: nobody waits for PingOne."""
+        self.wake()

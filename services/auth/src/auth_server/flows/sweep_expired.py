@@ -1,6 +1,7 @@
 """Deletes what has expired, in bounded batches; safe on every replica at once."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,7 +11,7 @@ import structlog
 from auth_server.domain.grants import RevocationReason
 from auth_server.domain.lifetimes import Lifetimes
 from auth_server.flows.revoke_grant import RevokeGrant
-from auth_server.storage.database import Database
+from auth_server.storage.database import Database, Transaction
 
 BATCH: Final = 500
 MAX_ROUNDS: Final = 100
@@ -27,35 +28,52 @@ class SweepExpired:
     lifetimes: Lifetimes
     now: Callable[[], datetime]
 
-    async def until_clean(self) -> None:
-        """Sweep until nothing is left, or MAX_ROUNDS times: a flood must not outrun the sweep."""
-        for _ in range(MAX_ROUNDS):
-            if await self() == 0:
-                return
+    async def until_clean(self) -> Counter[str]:
+        """Sweep until nothing is left, or MAX_ROUNDS times: a flood must not outrun the sweep.
 
-    async def __call__(self) -> int:
-        """Delete at most BATCH rows of each kind; return how many went."""
-        now = self.now()
-        total = await self._end_unreachable_grants(now)
-        total += await self._revoke_undecided_tokens(now)
-        async with self.database.transaction() as tx:
-            total += await tx.authorizations.delete_expired(now=now, limit=BATCH)
-        async with self.database.transaction() as tx:
-            before = now - self.lifetimes.redeemed_code
-            total += await tx.codes.delete_expired(before=before, limit=BATCH)
-        async with self.database.transaction() as tx:
-            total += await tx.handles.delete_expired(now=now, limit=BATCH)
-        async with self.database.transaction() as tx:
-            # An ended grant stays as long as a replayed code may still point at it.
-            before = now - self.lifetimes.redeemed_code
-            total += await tx.grants.delete_ended(before=before, limit=BATCH)
-        async with self.database.transaction() as tx:
-            total += await tx.consents.delete_expired(now=now, limit=BATCH)
-        async with self.database.transaction() as tx:
-            total += await tx.clients.delete_expired(now=now, limit=BATCH)
-        if total:
-            _log.info("sweep.deleted", rows=total)
+        Returns how many rows of each kind went.
+        """
+        total: Counter[str] = Counter()
+        for _ in range(MAX_ROUNDS):
+            swept = await self()
+            if not swept:
+                break
+            total += swept
         return total
+
+    async def __call__(self) -> Counter[str]:
+        """Delete at most BATCH rows of each kind; return how many of each went, if any."""
+        now = self.now()
+        swept = Counter(
+            unreachable_grants=await self._end_unreachable_grants(now),
+            undecided_tokens=await self._revoke_undecided_tokens(now),
+        )
+        for kind, delete in self._deletions(now).items():
+            async with self.database.transaction() as tx:
+                swept[kind] = await delete(tx)
+        swept = +swept
+        if swept:
+            _log.info("sweep.deleted", **swept)
+        return swept
+
+    def _deletions(self, now: datetime) -> dict[str, Callable[[Transaction], Awaitable[int]]]:
+        lifetimes = self.lifetimes
+        # An ended grant stays as long as a replayed code may still point at it.
+        no_replay = now - lifetimes.redeemed_code
+        return {
+            "authorizations": lambda tx: tx.authorizations.delete_expired(now=now, limit=BATCH),
+            "codes": lambda tx: tx.codes.delete_expired(before=no_replay, limit=BATCH),
+            "sealed_answers": lambda tx: tx.handles.erase_sealed_answers(
+                before=now - lifetimes.refresh_grace, limit=BATCH
+            ),
+            "handles": lambda tx: tx.handles.delete_expired(now=now, limit=BATCH),
+            "grants": lambda tx: tx.grants.delete_ended(before=no_replay, limit=BATCH),
+            "consents": lambda tx: tx.consents.delete_expired(now=now, limit=BATCH),
+            "clients": lambda tx: tx.clients.delete_expired(now=now, limit=BATCH),
+            "audit_events": lambda tx: tx.audit_events.delete_before(
+                now - lifetimes.audit, limit=BATCH
+            ),
+        }
 
     async def _end_unreachable_grants(self, now: datetime) -> int:
         """What no handle leads to any more must not keep PingOne tokens alive behind it."""
@@ -71,6 +89,7 @@ class SweepExpired:
     async def _revoke_undecided_tokens(self, now: datetime) -> int:
         async with self.database.transaction() as tx:
             undecided = await tx.authorizations.take_expired_tokens(now=now, limit=BATCH)
-        for tokens in undecided:
-            self.revoke_grant.revoke_upstream(tokens)
+            for tokens in undecided:
+                await self.revoke_grant.revoke_upstream.within(tx, tokens)
+        self.revoke_grant.revoke_upstream.committed()
         return len(undecided)

@@ -30,7 +30,9 @@ class ProviderMetadata:
 
 
 ENDPOINT_NAMES: Final = tuple(field.name for field in fields(ProviderMetadata))
-_REQUIRED: Final = {field.name for field in fields(ProviderMetadata) if field.default is MISSING}
+REQUIRED_ENDPOINTS: Final = frozenset(
+    field.name for field in fields(ProviderMetadata) if field.default is MISSING
+)
 
 
 class Discovery:
@@ -81,7 +83,7 @@ class Discovery:
         return self._monotonic() - self._attempted_at < COOL_DOWN_SECONDS
 
     async def _refresh(self) -> None:
-        if self._overrides.keys() >= _REQUIRED:
+        if self._overrides.keys() >= REQUIRED_ENDPOINTS:
             self._metadata, self._fetched_at = ProviderMetadata(**self._overrides), float("inf")
             return
         url = f"{self.issuer}/.well-known/openid-configuration"
@@ -104,14 +106,15 @@ class Discovery:
             if name in self._overrides:
                 endpoints[name] = self._overrides[name]
             elif (value := document.get(name)) is not None:
-                endpoints[name] = _checked_endpoint(name, value)
+                endpoints[name] = checked_endpoint(name, value)
         try:
             return ProviderMetadata(**endpoints)
         except TypeError:
             raise UpstreamAnswerRejected("the discovery document lacks an endpoint") from None
 
 
-def _checked_endpoint(name: str, value: object) -> str:
+def checked_endpoint(name: str, value: object) -> str:
+    """The URL of a published endpoint; raise UpstreamAnswerRejected if it is not one to trust."""
     if not isinstance(value, str) or not _is_safe(value):
         raise UpstreamAnswerRejected(f"{name} is neither https nor on loopback")
     return value

@@ -8,14 +8,20 @@ UpstreamError
 
 
 class UpstreamError(Exception):
-    """Something went wrong at PingOne. The text is for the log and holds no token."""
+    """Something went wrong at PingOne. The text is for the log and holds no token.
+
+    It ends with PingOne's correlation id, if there is one: their support asks for it.
+    """
+
+    def __init__(self, text: str, *, correlation_id: str | None = None) -> None:
+        super().__init__(text if correlation_id is None else f"{text} [{correlation_id}]")
 
 
 class UpstreamRefused(UpstreamError):
     """PingOne answered with an OAuth error; `invalid_grant` on a refresh means: dead."""
 
-    def __init__(self, error: str) -> None:
-        super().__init__(f"PingOne refused: {error}")
+    def __init__(self, error: str, *, correlation_id: str | None = None) -> None:
+        super().__init__(f"PingOne refused: {error}", correlation_id=correlation_id)
         self.error = error
 
 
@@ -26,9 +32,14 @@ class UpstreamUnavailable(UpstreamError):
     """
 
     def __init__(
-        self, reason: str, *, is_ambiguous: bool = False, retry_after_seconds: int | None = None
+        self,
+        reason: str,
+        *,
+        is_ambiguous: bool = False,
+        retry_after_seconds: int | None = None,
+        correlation_id: str | None = None,
     ) -> None:
-        super().__init__(f"PingOne is unavailable: {reason}")
+        super().__init__(f"PingOne is unavailable: {reason}", correlation_id=correlation_id)
         self.is_ambiguous = is_ambiguous
         self.retry_after_seconds = retry_after_seconds
 

@@ -1,11 +1,11 @@
 """The OIDC client of PingOne: where to send the browser, and what comes back for a code."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 import httpx2
 import structlog
@@ -16,6 +16,12 @@ from auth_server.domain.authorizations import UpstreamAccount, UpstreamLogin
 from auth_server.domain.grants import Subject
 from auth_server.domain.scopes import Scopes, format_scope
 from auth_server.domain.upstream_tokens import UpstreamTokens
+from auth_server.upstream.answers import (
+    TokenAnswer,
+    correlation_id,
+    refuse_outage,
+    refuse_unrevoked,
+)
 from auth_server.upstream.discovery import Discovery
 from auth_server.upstream.errors import (
     UpstreamAnswerRejected,
@@ -23,9 +29,6 @@ from auth_server.upstream.errors import (
     UpstreamUnavailable,
 )
 from auth_server.upstream.tokens import IdTokenClaims, TokenVerifier, display_name
-
-_CORRELATION_HEADERS: Final = ("correlation-id", "x-correlation-id")
-_MAX_LIFETIME_SECONDS: Final = 30 * 24 * 3600
 
 _log = structlog.get_logger(__name__)
 
@@ -104,7 +107,7 @@ class PingOne:
                 redirect_uri=self._client.redirect_uri,
             ),
         )
-        return UnverifiedLogin(self._read_tokens(answer), answer.get("id_token"))
+        return UnverifiedLogin(answer.tokens(self._now()), answer.members.get("id_token"))
 
     async def verify_login(
         self, unverified: UnverifiedLogin, *, login: UpstreamLogin, audience: str
@@ -132,7 +135,7 @@ class PingOne:
                 metadata.token_endpoint, refresh_token=tokens.refresh_token
             ),
         )
-        return self._read_tokens(answer, previous=tokens)
+        return answer.tokens(self._now(), previous=tokens)
 
     async def verify_access_token(
         self, tokens: UpstreamTokens, *, audience: str, subject: str
@@ -141,7 +144,10 @@ class PingOne:
         await self._verifier.access_token(tokens.access_token, audience=audience, subject=subject)
 
     async def revoke(self, tokens: UpstreamTokens) -> None:
-        """Revoke a token set (RFC 7009); nothing happens if PingOne offers no revocation."""
+        """Revoke a token set (RFC 7009); nothing happens if PingOne offers no revocation.
+
+        UpstreamRefused: these tokens cannot be revoked. Any other error: trying again may help.
+        """
         metadata = await self._discovery.metadata()
         if metadata.revocation_endpoint is None:
             return
@@ -153,8 +159,7 @@ class PingOne:
             response = await client.revoke_token(
                 metadata.revocation_endpoint, token=token, token_type_hint=hint
             )
-        if response.status_code != httpx2.codes.OK:
-            raise UpstreamUnavailable(f"revocation answered {response.status_code}")
+        refuse_unrevoked(response, self._now())
 
     def _oauth_client(self) -> AsyncOAuth2Client:
         # Authlib's client remembers the last token it saw: one shared by two people's requests
@@ -172,36 +177,27 @@ class PingOne:
         )
 
     async def _ask(
-        self, client: AsyncOAuth2Client, request: Callable[[], Awaitable[Mapping[str, Any]]]
-    ) -> Mapping[str, Any]:
-        client.register_compliance_hook("access_token_response", _refuse_unusable)
-        client.register_compliance_hook("refresh_token_response", _refuse_unusable)
+        self, client: AsyncOAuth2Client, request: Callable[[], Awaitable[dict[str, Any]]]
+    ) -> TokenAnswer:
+        request_id: str | None = None
+
+        def look_at(response: httpx2.Response) -> httpx2.Response:
+            nonlocal request_id
+            request_id = correlation_id(response)
+            refuse_outage(response, self._now())
+            return response
+
+        client.register_compliance_hook("access_token_response", look_at)
+        client.register_compliance_hook("refresh_token_response", look_at)
         async with _bounded(self._client.timeout_seconds):
             try:
-                return await request()
+                return TokenAnswer(await request(), request_id)
             except AuthlibOAuthError as error:
-                raise UpstreamRefused(str(error.error)) from error
+                raise UpstreamRefused(str(error.error)[:60], correlation_id=request_id) from error
             except (ValueError, RecursionError) as error:
-                raise UpstreamUnavailable("not a JSON object", is_ambiguous=True) from error
-
-    def _read_tokens(
-        self, answer: Mapping[str, Any], previous: UpstreamTokens | None = None
-    ) -> UpstreamTokens:
-        # RFC 6749 5.1 and 6: what a refresh leaves out has not changed.
-        access_token = answer.get("access_token")
-        scope = answer.get("scope", previous.scope if previous else "")
-        refresh_token = answer.get("refresh_token", previous.refresh_token if previous else None)
-        expires_in = answer.get("expires_in")
-        if str(answer.get("token_type")).lower() != "bearer":
-            raise UpstreamAnswerRejected("the token type is not Bearer")
-        if not isinstance(access_token, str) or not isinstance(scope, str):
-            raise UpstreamAnswerRejected("the token response has no access token")
-        if refresh_token is not None and not isinstance(refresh_token, str):
-            raise UpstreamAnswerRejected("the refresh token is not a string")
-        if isinstance(expires_in, bool) or not isinstance(expires_in, int) or expires_in <= 0:
-            raise UpstreamAnswerRejected("the token response has no usable expires_in")
-        lifetime = timedelta(seconds=min(expires_in, _MAX_LIFETIME_SECONDS))
-        return UpstreamTokens(access_token, refresh_token, scope, self._now() + lifetime)
+                raise UpstreamUnavailable(
+                    "not a JSON object", is_ambiguous=True, correlation_id=request_id
+                ) from error
 
     async def _name_from_userinfo(
         self, tokens: UpstreamTokens, claims: IdTokenClaims
@@ -243,32 +239,3 @@ async def _bounded(seconds: float) -> AsyncIterator[None]:
         raise UpstreamUnavailable("no connection") from error
     except httpx2.HTTPError as error:
         raise UpstreamUnavailable(type(error).__name__, is_ambiguous=True) from error
-
-
-def _refuse_unusable(response: httpx2.Response) -> httpx2.Response:
-    """Sort out 429 and 5xx before the body is read as OAuth; log PingOne's correlation id."""
-    if response.status_code == httpx2.codes.OK:
-        return response
-    _log.warning(
-        "pingone.error_response",
-        status=response.status_code,
-        correlation_id=_correlation_id(response),
-    )
-    if response.status_code == httpx2.codes.TOO_MANY_REQUESTS:
-        # Nothing was carried out: the limiter stands in front.
-        raise UpstreamUnavailable("rate limited", retry_after_seconds=_retry_after(response))
-    if response.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:
-        raise UpstreamUnavailable(f"answered {response.status_code}", is_ambiguous=True)
-    return response
-
-
-def _correlation_id(response: httpx2.Response) -> str | None:
-    for header in _CORRELATION_HEADERS:
-        if value := response.headers.get(header):
-            return str(value)[:100]
-    return None
-
-
-def _retry_after(response: httpx2.Response) -> int | None:
-    value = response.headers.get("retry-after", "")
-    return min(int(value), 3600) if value.isascii() and value.isdigit() else None
