@@ -1,13 +1,14 @@
-"""The environment of the authorization server. Read by app.py and cli.py only."""
+"""The environment of the authorization server. Read by app and cli only."""
 
 import json
 from datetime import timedelta
 from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from auth_server.domain.errors import InvalidScope, OAuthError
+from auth_server.domain.lifetimes import Lifetimes
 from auth_server.domain.registration import parse_client_metadata
 from auth_server.domain.scopes import parse_scope
 from auth_server.storage.database import COMMAND_TIMEOUT_SECONDS
@@ -16,6 +17,8 @@ from auth_server.storage.engines import (
     POOL_TIMEOUT_SECONDS,
     parse_database_url,
 )
+from auth_server.storage.key_files import given_keys, split_keys
+from service_kit.client_address import parse_trusted_proxies
 from service_kit.settings import (
     ServiceSettings,
     check_public_url,
@@ -50,7 +53,59 @@ class StoreSettings(ServiceSettings):
         return value
 
 
-class AuthSettings(StoreSettings):
+class DataSettings(StoreSettings):
+    """What looking after the data needs: database, key ring and lifetimes, nothing of PingOne's."""
+
+    # The file first: it has been read when the keys are.
+    auth_encryption_keys_file: str = ""
+    auth_encryption_keys: SecretStr = Field(SecretStr(""), validate_default=True)
+
+    auth_code_seconds: int = Field(60, ge=5, le=600)
+    auth_access_handle_seconds: int = Field(3600, ge=1, le=86_400)
+    auth_refresh_handle_days: int = Field(30, ge=1, le=_MAX_DAYS)
+    auth_refresh_grace_seconds: int = Field(60, ge=0, le=600)
+    auth_grant_days: int = Field(180, ge=1, le=_MAX_DAYS)
+    auth_grants_per_client: int = Field(20, ge=1, le=1000)
+    auth_consent_days: int = Field(30, ge=1, le=_MAX_DAYS)
+    auth_audit_days: int = Field(365, ge=1, le=_MAX_DAYS)
+    auth_private_use_schemes: str = "cursor vscode vscode-insiders"
+
+    @property
+    def private_use_schemes(self) -> frozenset[str]:
+        """Schemes that redirect URIs may have beside https and loopback http."""
+        return frozenset(self.auth_private_use_schemes.split())
+
+    @property
+    def key_ring(self) -> KeyRing:
+        """The keys of the ring, whether they came from a variable or from a file."""
+        return KeyRing.parse(self.auth_encryption_keys.get_secret_value())
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        """How long things live."""
+        return Lifetimes(
+            code=timedelta(seconds=self.auth_code_seconds),
+            access_handle=timedelta(seconds=self.auth_access_handle_seconds),
+            refresh_handle=timedelta(days=self.auth_refresh_handle_days),
+            refresh_grace=timedelta(seconds=self.auth_refresh_grace_seconds),
+            grant=timedelta(days=self.auth_grant_days),
+            consent=timedelta(days=self.auth_consent_days),
+            audit=timedelta(days=self.auth_audit_days),
+        )
+
+    @field_validator("auth_encryption_keys")
+    @classmethod
+    def _read_encryption_keys(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        file = info.data.get("auth_encryption_keys_file", "")
+        keys = given_keys("AUTH_ENCRYPTION_KEYS", value.get_secret_value(), file)
+        try:
+            KeyRing.parse(keys)
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}" if file else str(error)) from None
+        return SecretStr(keys)
+
+
+class AuthSettings(DataSettings):
     """Every field is the environment variable of the same name."""
 
     # Required here: a forgotten one must not turn production into development.
@@ -58,8 +113,10 @@ class AuthSettings(StoreSettings):
     auth_listen_host: str = "127.0.0.1"
     auth_port: int = Field(8080, ge=1, le=65535)
     auth_internal_port: int = Field(8090, ge=1, le=65535)
-    auth_encryption_keys: SecretStr
-    cookie_encryption_key: SecretStr
+    auth_redis_url: SecretStr = SecretStr("")
+    auth_trusted_proxies: str = Field("", description="networks whose X-Forwarded-For counts")
+    cookie_encryption_key_file: str = ""
+    cookie_encryption_key: SecretStr = Field(SecretStr(""), validate_default=True)
 
     pingone_issuer: str
     mcp_server_client_id: str
@@ -67,6 +124,7 @@ class AuthSettings(StoreSettings):
     api_identifier: str
     pingone_scopes: str = "openid profile"
     pingone_timeout_seconds: float = Field(10.0, gt=0, le=60)
+    pingone_refresh_grace_seconds: int = Field(0, ge=0, le=86_400)
     pingone_authorization_endpoint: str | None = None
     pingone_token_endpoint: str | None = None
     pingone_jwks_uri: str | None = None
@@ -79,21 +137,19 @@ class AuthSettings(StoreSettings):
     introspection_client_secret: SecretStr
 
     auth_clients: str = Field("[]", description="pre-registered clients, a JSON list")
-    auth_private_use_schemes: str = "cursor vscode vscode-insiders"
     auth_client_ceiling: int = Field(10_000, ge=1)
 
-    auth_code_seconds: int = Field(60, ge=5, le=600)
-    auth_access_handle_seconds: int = Field(3600, ge=1, le=86_400)
-    auth_refresh_handle_days: int = Field(30, ge=1, le=_MAX_DAYS)
-    auth_grant_days: int = Field(180, ge=1, le=_MAX_DAYS)
-    auth_consent_days: int = Field(30, ge=1, le=_MAX_DAYS)
     auth_sweep_seconds: int = Field(300, ge=1, le=86_400)
+
+    @property
+    def upstream_redirect_uri(self) -> str:
+        """Where PingOne sends the browser back to: to be registered there exactly like this."""
+        return f"{self.auth_public_url}/callback"
 
     @property
     def cookie_keys(self) -> tuple[str, ...]:
         """The keys that sign forms: the first signs, all verify."""
-        keys = self.cookie_encryption_key.get_secret_value().split(",")
-        return tuple(key.strip() for key in keys if key.strip())
+        return split_keys(self.cookie_encryption_key.get_secret_value())
 
     @property
     def clients(self) -> list[dict[str, Any]]:
@@ -126,6 +182,25 @@ class AuthSettings(StoreSettings):
     def _check_url(cls, value: str) -> str:
         return check_public_url(value, path_allowed=True)
 
+    @field_validator("auth_redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        try:
+            parts = urlsplit(url)
+            is_usable = parts.scheme in {"redis", "rediss"} and parts.hostname and parts.port != 0
+        except ValueError:
+            is_usable = False
+        if url and not is_usable:
+            raise ValueError("must be redis://host:port or rediss://user:password@host:port")
+        return value
+
+    @field_validator("auth_trusted_proxies")
+    @classmethod
+    def _check_trusted_proxies(cls, value: str) -> str:
+        parse_trusted_proxies(value)
+        return value
+
     @field_validator("auth_clients")
     @classmethod
     def _check_clients(cls, value: str) -> str:
@@ -148,15 +223,18 @@ class AuthSettings(StoreSettings):
             raise ValueError(error.description) from None
         return value
 
-    @field_validator("auth_encryption_keys")
+    @field_validator("cookie_encryption_key")
     @classmethod
-    def _check_encryption_keys(cls, value: SecretStr) -> SecretStr:
-        KeyRing.parse(value.get_secret_value())
-        return value
+    def _read_cookie_keys(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        file = info.data.get("cookie_encryption_key_file", "")
+        keys = given_keys("COOKIE_ENCRYPTION_KEY", value.get_secret_value(), file)
+        if not split_keys(keys):
+            raise ValueError("must hold at least one key")
+        return SecretStr(keys)
 
     @model_validator(mode="after")
     def _check_configured_clients(self) -> Self:
-        schemes = frozenset(self.auth_private_use_schemes.split())
+        schemes = self.private_use_schemes
         for position, item in enumerate(self.clients, start=1):
             client_secret = item.get("client_secret", "")
             if not isinstance(client_secret, str):
@@ -179,8 +257,6 @@ class AuthSettings(StoreSettings):
 
     @model_validator(mode="after")
     def _refuse_placeholders(self) -> Self:
-        if not self.cookie_keys:
-            raise ValueError("COOKIE_ENCRYPTION_KEY must hold at least one key")
         if self.is_development:
             return self
         secrets = {

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 from auth_server.app.internal import create_internal_app
 from auth_server.app.public import create_public_app
@@ -21,6 +22,8 @@ __all__ = [
     "utc_now",
 ]
 
+SEND_REVOCATIONS_SECONDS: Final = 5.0
+
 
 @asynccontextmanager
 async def service(
@@ -29,6 +32,7 @@ async def service(
     """Everything that runs in this process, for service_kit.serving."""
     async with open_resources(settings) as resources:
         sweeper = asyncio.create_task(_sweep_for_ever(resources), name="sweep")
+        sender = asyncio.create_task(_send_revocations_for_ever(resources), name="revocations")
         try:
             yield [
                 Listener(
@@ -42,6 +46,7 @@ async def service(
             ]
         finally:
             sweeper.cancel()
+            sender.cancel()
 
 
 async def _sweep_for_ever(resources: Resources) -> None:
@@ -52,3 +57,10 @@ async def _sweep_for_ever(resources: Resources) -> None:
         await asyncio.sleep(resources.settings.auth_sweep_seconds)
         # A failed sweep is logged by the keeper of tasks; the next one tries again.
         await asyncio.wait([resources.background.start(sweep.until_clean(), name="sweep")])
+
+
+async def _send_revocations_for_ever(resources: Resources) -> None:
+    """What this process ends it sends at once; this finds retries, and what others left behind."""
+    while True:
+        resources.send_revocations.wake()
+        await asyncio.sleep(SEND_REVOCATIONS_SECONDS)

@@ -29,6 +29,7 @@ from auth_server.flows.revoke_handle import RevokeHandle
 from auth_server.flows.start_authorization import StartAuthorization
 from auth_server.pages.rendering import Pages
 from auth_server.pages.static_files import STATIC_PATH, static_files
+from service_kit.client_address import ClientAddress, parse_trusted_proxies
 from service_kit.logging import RequestLog
 from service_kit.metrics import RequestMetrics
 
@@ -37,7 +38,8 @@ def create_public_app(resources: Resources) -> ASGIApp:
     """The application behind the ingress: OAuth endpoints, callback and pages."""
     api = create_public_api(resources)
     app = RequestMetrics(CrossOrigin(api), registry=resources.registry)
-    return RequestLog(app)
+    trusted = parse_trusted_proxies(resources.settings.auth_trusted_proxies)
+    return ClientAddress(RequestLog(app), trusted)
 
 
 def create_public_api(resources: Resources) -> FastAPI:
@@ -84,7 +86,7 @@ def _page_routes(resources: Resources, pages: Pages) -> list[APIRouter]:
     client_redirect = ClientRedirect(settings.auth_public_url)
     database, lifetimes, now = resources.database, resources.lifetimes, resources.now
     go_to_pingone = GoToPingOne(resources.pingone, resources.protected)
-    issue_code = IssueCode(lifetimes, now)
+    issue_code = IssueCode(lifetimes, settings.auth_grants_per_client, resources.revoke_grant, now)
     return [
         Authorize(
             resources.resolve_client,
@@ -107,7 +109,7 @@ def _page_routes(resources: Resources, pages: Pages) -> list[APIRouter]:
                 resources.pingone,
                 resources.protected,
                 issue_code,
-                resources.revoke_upstream,
+                resources.send_revocations,
                 lifetimes,
                 now,
             ),
@@ -126,7 +128,13 @@ def _exchange_code(resources: Resources) -> ExchangeCode:
 
 def _refresh_handles(resources: Resources) -> RefreshHandles:
     issue = IssueHandles(resources.lifetimes, resources.now)
-    return RefreshHandles(resources.database, issue, resources.revoke_grant, resources.now)
+    return RefreshHandles(
+        resources.database,
+        issue,
+        resources.revoke_grant,
+        resources.lifetimes.refresh_grace,
+        resources.now,
+    )
 
 
 def _register_client(resources: Resources) -> RegisterClient:
@@ -134,7 +142,7 @@ def _register_client(resources: Resources) -> RegisterClient:
     return RegisterClient(
         resources.database,
         resources.lifetimes,
-        frozenset(settings.auth_private_use_schemes.split()),
+        settings.private_use_schemes,
         settings.auth_client_ceiling,
         resources.now,
     )

@@ -4,12 +4,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import httpx2
 from prometheus_client import CollectorRegistry
 
+from auth_server.app.revocation_feed import create_revocation_feed
 from auth_server.domain.clients import Client, ClientOrigin
 from auth_server.domain.handles import digest
 from auth_server.domain.lifetimes import Lifetimes
@@ -19,9 +20,13 @@ from auth_server.domain.scopes import parse_scope
 from auth_server.flows.resolve_client import ResolveClient
 from auth_server.flows.revoke_grant import RevokeGrant
 from auth_server.flows.revoke_upstream import RevokeUpstream
+from auth_server.flows.send_revocations import SendRevocations
+from auth_server.flows.upstream_metrics import UpstreamMetrics
 from auth_server.settings import AuthSettings
 from auth_server.storage.database import Database
-from auth_server.storage.encryption import Encryption, KeyRing
+from auth_server.storage.encryption import Encryption
+from auth_server.storage.revocation_feed import RevocationFeed
+from auth_server.storage.ring_check import check_ring
 from auth_server.storage.schema import check_schema
 from auth_server.upstream.discovery import Discovery
 from auth_server.upstream.pingone import PingOne, PingOneClient
@@ -54,16 +59,21 @@ class Resources:
     background: BackgroundTasks
     lifetimes: Lifetimes
     registry: CollectorRegistry
+    revocation_feed: RevocationFeed
+    upstream_metrics: UpstreamMetrics
+    send_revocations: SendRevocations
 
     @property
     def revoke_upstream(self) -> RevokeUpstream:
-        """Revocation at PingOne, in the background."""
-        return RevokeUpstream(self.pingone, self.background)
+        """Revocation at PingOne: remembered at once, sent in the background."""
+        return RevokeUpstream(self.now, self.send_revocations.wake)
 
     @property
     def revoke_grant(self) -> RevokeGrant:
         """The one way a grant ends."""
-        return RevokeGrant(self.database, self.revoke_upstream, self.now)
+        return RevokeGrant(
+            self.database, self.revoke_upstream, self.now, self.revocation_feed.publish
+        )
 
     @property
     def resolve_client(self) -> ResolveClient:
@@ -81,46 +91,57 @@ async def open_resources(
     transport: httpx2.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[Resources]:
     """Open the database and the connections to PingOne; tests inject clock and network."""
-    ring = KeyRing.parse(settings.auth_encryption_keys.get_secret_value())
-    database = Database(settings.auth_database_url.get_secret_value(), Encryption(ring))
+    encryption = Encryption(settings.key_ring)
+    database = Database(settings.auth_database_url.get_secret_value(), encryption)
     session = create_session(total_timeout_seconds=settings.pingone_timeout_seconds)
     transport = transport or httpx2.AsyncHTTPTransport(retries=0)
     background = BackgroundTasks()
+    registry = CollectorRegistry()
+    feed = create_revocation_feed(settings, database, registry, now)
     try:
         await check_schema(database)
+        await check_ring(database, now=now())
+        fetch = fetch or AiohttpJsonFetcher(session)
+        pingone = create_pingone(settings, now, monotonic, fetch, transport)
+        metrics = UpstreamMetrics(registry)
         yield Resources(
             settings=settings,
             now=now,
             database=database,
-            pingone=_pingone(
-                settings, now, monotonic, fetch or AiohttpJsonFetcher(session), transport
-            ),
+            pingone=pingone,
             protected=_protected_resources(settings),
             configured_clients=_configured_clients(settings, now()),
             background=background,
-            lifetimes=_lifetimes(settings),
-            registry=CollectorRegistry(),
+            lifetimes=settings.lifetimes,
+            registry=registry,
+            revocation_feed=feed,
+            upstream_metrics=metrics,
+            send_revocations=SendRevocations(
+                database, pingone, background, metrics, settings.refresh_lease, now
+            ),
         )
     finally:
         await background.drain(DRAIN_SECONDS)
+        await feed.close()
         await transport.aclose()
         await session.close()
         await database.close()
 
 
-def _pingone(
+def create_pingone(
     settings: AuthSettings,
     now: Now,
     monotonic: Monotonic,
     fetch: JsonFetcher,
     transport: httpx2.AsyncBaseTransport,
 ) -> PingOne:
+    """The client of PingOne that the settings describe."""
     discovery = Discovery(settings.pingone_issuer, fetch, monotonic, settings.endpoint_overrides)
     jwks = JwksCache(fetch, discovery.jwks_uri, monotonic)
     client = PingOneClient(
         client_id=settings.mcp_server_client_id,
         client_secret=settings.mcp_server_client_secret.get_secret_value(),
-        redirect_uri=f"{settings.auth_public_url}/callback",
+        redirect_uri=settings.upstream_redirect_uri,
         scopes=parse_scope(settings.pingone_scopes),
         timeout_seconds=settings.pingone_timeout_seconds,
     )
@@ -145,7 +166,7 @@ def _protected_resources(settings: AuthSettings) -> ProtectedResources:
 
 
 def _configured_clients(settings: AuthSettings, now: datetime) -> dict[str, Client]:
-    schemes = frozenset(settings.auth_private_use_schemes.split())
+    schemes = settings.private_use_schemes
     clients: dict[str, Client] = {}
     for item in settings.clients:
         client_secret = item.get("client_secret")
@@ -159,13 +180,3 @@ def _configured_clients(settings: AuthSettings, now: datetime) -> dict[str, Clie
             secret_digest=None if client_secret is None else digest(client_secret),
         )
     return clients
-
-
-def _lifetimes(settings: AuthSettings) -> Lifetimes:
-    return Lifetimes(
-        code=timedelta(seconds=settings.auth_code_seconds),
-        access_handle=timedelta(seconds=settings.auth_access_handle_seconds),
-        refresh_handle=timedelta(days=settings.auth_refresh_handle_days),
-        grant=timedelta(days=settings.auth_grant_days),
-        consent=timedelta(days=settings.auth_consent_days),
-    )

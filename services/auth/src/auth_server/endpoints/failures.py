@@ -14,6 +14,7 @@ from auth_server.endpoints.responses import RETRY_AFTER_SECONDS, oauth_error_res
 from auth_server.pages.problem import ProblemView
 from auth_server.pages.rendering import Pages
 from auth_server.storage.database import StorageUnavailable
+from auth_server.storage.encryption import DecryptionFailed, UnknownEncryptionKey
 from service_kit.errors import install_problem_handlers
 
 # A person looks at what these answer.
@@ -48,6 +49,14 @@ def install_failure_handlers(app: FastAPI, pages: Pages) -> None:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
 
+    async def unreadable(request: Request, error: Exception) -> Response:
+        # A key of the ring is missing or wrong: an outage that ends when the operator puts it back.
+        key_id = error.key_id if isinstance(error, UnknownEncryptionKey) else None
+        _log.error("storage.unreadable", key_id=key_id, reason=str(error))
+        return await oauth_error(
+            request, TemporarilyUnavailable("the service is unavailable for now; try again later")
+        )
+
     async def unexpected(request: Request, error: Exception) -> Response:
         _log.error("request.failed", path=request.url.path, exc_info=error)
         return await oauth_error(request, ServerError("something went wrong here"))
@@ -55,6 +64,8 @@ def install_failure_handlers(app: FastAPI, pages: Pages) -> None:
     app.add_exception_handler(CannotRedirect, cannot_redirect)
     app.add_exception_handler(OAuthError, oauth_error)
     app.add_exception_handler(StorageUnavailable, storage_unavailable)
+    app.add_exception_handler(UnknownEncryptionKey, unreadable)
+    app.add_exception_handler(DecryptionFailed, unreadable)
     app.add_exception_handler(Exception, unexpected)
 
 
