@@ -3,20 +3,24 @@
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["database_servers"]
+pytest_plugins = ["database_servers", "valkey_servers"]
 
 
-class EndToEndTogether(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """A file's tests stay in one process, and so do all end-to-end tests.
+# Their tests share stacks of real processes, which are to be started once.
+TOGETHER = ("tests/e2e/", "tests/proofs/")
 
-    Those share stacks of real processes, which would otherwise be started once per process.
-    """
+
+class StacksTogether(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """A file's tests stay in one process, and so do those of a folder that shares a stack."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/e2e" if nodeid.startswith("tests/e2e/") else nodeid.split("::", 1)[0]
+        for folder in TOGETHER:
+            if nodeid.startswith(folder):
+                return folder
+        return nodeid.split("::", 1)[0]
 
 
 @pytest.hookimpl
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> EndToEndTogether:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> StacksTogether:
     """Called by pytest-xdist for `-n`."""
-    return EndToEndTogether(config, log)
+    return StacksTogether(config, log)

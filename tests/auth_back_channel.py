@@ -14,10 +14,11 @@ from fastapi import FastAPI
 from sqlalchemy.engine import URL, make_url
 
 from auth_server.app import create_internal_app, create_public_app, open_resources
+from auth_server.app.internal import live_upstream_tokens
 from auth_server.endpoints.failures import install_failure_handlers
 from auth_server.endpoints.introspect import introspect_routes
 from auth_server.flows.introspect_handle import IntrospectHandle
-from auth_server.flows.upstream_tokens import LiveUpstreamTokens, RefreshTimes
+from auth_server.flows.refresh_times import RefreshTimes
 from auth_server.pages.rendering import Pages
 from auth_server.settings import AuthSettings
 from service_kit.health import Lifecycle
@@ -63,6 +64,56 @@ async def downstream(auth: AuthUnderTest, access: str) -> dict[str, Any]:
     return token
 
 
+Failure = Callable[[httpx2.Request], httpx2.Response]
+
+
+def fail_at(auth: AuthUnderTest, endpoint: str, failure: Failure) -> None:
+    """Let one endpoint of PingOne fail, before the request reaches it."""
+
+    async def intercept(request: httpx2.Request, pass_on: PassOn) -> httpx2.Response:
+        return failure(request) if is_for(request, endpoint) else await pass_on(request)
+
+    auth.pingone.intercept = intercept
+
+
+def lose_answers(auth: AuthUnderTest, endpoint: str = "/token") -> None:
+    """Let PingOne do its work at this endpoint, and the answer get lost."""
+
+    async def intercept(request: httpx2.Request, pass_on: PassOn) -> httpx2.Response:
+        response = await pass_on(request)
+        if is_for(request, endpoint):
+            raise httpx2.ReadError("reset after the work was done", request=request)
+        return response
+
+    auth.pingone.intercept = intercept
+
+
+def heal(auth: AuthUnderTest) -> None:
+    """PingOne answers again as it does."""
+    auth.pingone.intercept = None
+
+
+def answering(status: int, text: str = "", **headers: str) -> Failure:
+    """A PingOne that answers this."""
+    return lambda _: httpx2.Response(
+        status, text=text, headers={name.replace("_", "-"): one for name, one in headers.items()}
+    )
+
+
+def raising(error_class: type[httpx2.TransportError]) -> Failure:
+    """A connection that fails like this."""
+
+    def fail(request: httpx2.Request) -> httpx2.Response:
+        raise error_class("as the test wants it", request=request)
+
+    return fail
+
+
+def asked(auth: AuthUnderTest, endpoint: str) -> int:
+    """How often auth has asked this endpoint of PingOne, with or without an answer."""
+    return sum(is_for(request, endpoint) for request in auth.pingone.requests)
+
+
 def refreshes(auth: AuthUnderTest) -> int:
     """How many refreshes have reached PingOne."""
     return auth.simulator.token_requests["refresh_token"]
@@ -74,15 +125,11 @@ async def impatient(
 ) -> AsyncIterator[Callable[[str], Awaitable[httpx.Response]]]:
     """POST /introspect as the application wires it, but for the seconds that it waits."""
     resources = auth.resources
-    live_tokens = LiveUpstreamTokens(
-        database=resources.database,
-        pingone=resources.pingone,
-        resources=resources.protected,
-        revoke_grant=resources.revoke_grant,
-        background=resources.background,
-        times=RefreshTimes(wait=timedelta(milliseconds=50), poll=timedelta(milliseconds=5)),
-        now=resources.now,
+    milliseconds = timedelta(milliseconds=1)
+    times = RefreshTimes(
+        wait=50 * milliseconds, poll=5 * milliseconds, store_again=5 * milliseconds
     )
+    live_tokens = live_upstream_tokens(resources, times)
     introspect = IntrospectHandle(resources.database, live_tokens, resources.now)
     api = FastAPI()
     install_failure_handlers(api, Pages())

@@ -136,14 +136,7 @@ class Watch:
             return
         dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
         connection = await asyncpg.connect(dsn)
-        tables = await connection.fetch(
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
-        )
-        for (table,) in tables:
-            dump = io.BytesIO()
-            # The binary format has the very bytes of each value.
-            await connection.copy_from_table(table, output=dump, format="binary")
-            self.stored.append(dump.getvalue())
+        self.stored += await dump_of_postgresql(connection)
         await connection.close()
 
     def end(self, auth: AuthUnderTest) -> None:
@@ -177,6 +170,20 @@ class Watch:
                 if kinds := self.canaries.found_in(content) - belongs:
                     wrong.append(f"{part} of {place}: {sorted(kinds)}")
         return wrong
+
+
+async def dump_of_postgresql(connection: Any) -> list[bytes]:
+    """The content of every table, over an open connection of asyncpg."""
+    tables = await connection.fetch(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+    )
+    dumps = []
+    for (table,) in tables:
+        dump = io.BytesIO()
+        # The binary format has the very bytes of each value.
+        await connection.copy_from_table(table, output=dump, format="binary")
+        dumps.append(dump.getvalue())
+    return dumps
 
 
 @contextmanager

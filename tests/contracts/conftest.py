@@ -1,12 +1,9 @@
 """Two sides of each contract meet here: the server's own application, the client's own code."""
 
-import asyncio
 import functools
 import shutil
-import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,6 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-import uvicorn
 from auth_harness import (
     API,
     INTERNAL,
@@ -25,6 +21,7 @@ from auth_harness import (
     auth_under_test,
 )
 from prometheus_client import CollectorRegistry
+from revocation_streams import served
 from starlette.types import ASGIApp
 from uuid_utils.compat import uuid7
 
@@ -39,28 +36,9 @@ from todo_api.todo_store.migrate import migrate
 from todo_api.todo_store.store import TodoStore
 
 CEILING = 101
-START_SECONDS = 10.0
 
 Introspect = Callable[[str], Awaitable[dict[str, Any]]]
 Vouch = Callable[..., Awaitable[VerifiedHandle]]
-
-
-@asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[str]:
-    """Serve an application on a socket, as its clients of production need; yield its URL."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False)
-        server = uvicorn.Server(config)
-        running = asyncio.create_task(server.serve(sockets=[listener]))
-        deadline = time.monotonic() + START_SECONDS
-        while not server.started:
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.005)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await running
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,13 @@ from auth_answers import code_at_client, error_at_client, problem_page
 from auth_back_channel import database_outage, is_for, refusal, replica_of
 from auth_canaries import Watch, captured_logs
 from auth_harness import AuthUnderTest, auth_under_test
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from auth_server.storage.tables import clients
 
 VERIFIER = "canary-of-the-clients-own-code-verifier-0123456789"
 CHALLENGE = urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-OTHER_KEYS = "k2:" + "B" * 43 + "="
 PINGONE_TOKEN_SECONDS = 300
 KINDS = {
     "access handle",
@@ -96,7 +99,10 @@ async def refusals(auth: AuthUnderTest, watch: Watch) -> None:
     code = code_at_client(await auth.back(browser, answer))
     problem_page(await auth.back(browser, answer))
     handles = (await auth.exchange(code, code_verifier=VERIFIER)).json()
-    await auth.refresh(handles["refresh_token"])
+    for _ in range(2):  # the second is answered with what the first one sealed
+        assert (await auth.refresh(handles["refresh_token"])).status_code == 200
+    await watch.look_at_database(auth)
+    auth.clock.advance(seconds=60)
     assert refusal(await auth.refresh(handles["refresh_token"])) == "invalid_grant"
     assert refusal(await auth.exchange(code, code_verifier=VERIFIER)) == "invalid_grant"
     # Secrets where nobody expects them: in a query, in a path, in a header.
@@ -149,17 +155,18 @@ async def outages(auth: AuthUnderTest, watch: Watch) -> None:
 
 
 async def unexpected_failures(auth: AuthUnderTest, watch: Watch) -> None:
-    """A ring without the key in use: exceptions that nobody expects, with tracebacks."""
-    handles = await obtain_handles(auth, watch)
-    browser = watch.follow(auth.new_browser())
-    to_pingone = await auth.decide(browser, await auth.authorize(browser))
-    answer = await auth.sign_on(browser, to_pingone)
-    async with replica_of(auth, auth_encryption_keys=OTHER_KEYS) as broken:
-        watch.follow(broken.anyone)
-        assert (await broken.introspect(handles["access_token"])).status_code == 500
-        there = watch.follow(broken.new_browser())
-        there.cookies = browser.cookies
-        problem_page(await broken.back(there, answer), 500)
+    """A row that nothing in the service expects: exceptions with tracebacks, on secrets' way."""
+    handles, code = await obtain_handles(auth, watch), await obtain_code(auth, watch)
+    engine = create_async_engine(auth.resources.settings.auth_database_url.get_secret_value())
+    async with engine.begin() as connection:
+        await connection.execute(update(clients).values(token_endpoint_auth_method="nonsense"))
+    await engine.dispose()
+    for response in (
+        await auth.exchange(code, code_verifier=VERIFIER),
+        await auth.refresh(handles["refresh_token"]),
+    ):
+        assert refusal(response, 500) == "server_error"
+    problem_page(await auth.authorize(watch.follow(auth.new_browser())), 500)
 
 
 async def live(auth: AuthUnderTest) -> Watch:
@@ -189,7 +196,7 @@ async def test_no_secret_is_logged_on_any_path(database_url: str, development: b
             watch = await live(auth)
     text = log.getvalue()
     traceback = "Traceback" if development else '"exc_type"'
-    for event in ("code.replayed", "refresh.reused", "page.refused", traceback):
+    for event in ("code.replayed", "refresh.replayed", "refresh.reused", "page.refused", traceback):
         assert event in text, event
     if not development:
         assert all(json.loads(line)["service"] == "auth" for line in text.splitlines())

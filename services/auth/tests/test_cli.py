@@ -59,8 +59,9 @@ def test_help_lists_the_commands_and_needs_no_configuration(
         monkeypatch.delenv(variable, raising=False)
     shown = CliRunner().invoke(app, ["--help"])
     assert shown.exit_code == 0, shown.output
-    assert "serve" in shown.output
-    assert "migrate" in shown.output
+    for command in ("serve", "migrate", "doctor", "keys"):
+        assert command in shown.output
+    assert "Exit status" in shown.output
 
 
 def test_migrate_makes_the_database_and_may_be_repeated(run: Run, tmp_path: Path) -> None:
@@ -77,6 +78,34 @@ def test_serve_without_a_schema_says_what_to_do(run: Run) -> None:
     assert refused.returncode == 1
     assert "run `auth migrate`" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_serve_with_a_ring_that_cannot_open_the_database_names_the_key(run: Run) -> None:
+    assert run("migrate").returncode == 0
+    assert run("keys", "rewrap").returncode == 0  # the first use of k1
+    other = ENVIRONMENT["AUTH_ENCRYPTION_KEYS"].partition(":")[2].swapcase()
+    for ring, words in (
+        (f"k2:{other}", "the key ring lacks k1"),
+        (f"k1:{other}", "the key k1 is not the k1 that this database was encrypted with"),
+    ):
+        refused = run("serve", AUTH_ENCRYPTION_KEYS=ring)
+        assert refused.returncode == 1
+        assert words in refused.stderr
+        assert other not in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+def test_a_command_keeps_its_output_apart_from_the_log(run: Run) -> None:
+    assert run("migrate").returncode == 0
+    listed = run("keys", "list", AUTH_LOG_LEVEL="DEBUG", AUTH_PUBLIC_URL="https://auth.acme.com")
+    assert listed.stdout == "k1\tfirst\t-\t0\n"
+
+
+def test_a_command_of_the_data_needs_nothing_of_pingone(run: Run) -> None:
+    needed = {"AUTH_ENCRYPTION_KEYS"}
+    assert run("migrate").returncode == 0
+    listed = run("keys", "list", **dict.fromkeys(ENVIRONMENT.keys() - needed))
+    assert (listed.returncode, listed.stderr) == (0, "")
 
 
 def test_an_incomplete_environment_is_refused_by_name(run: Run) -> None:

@@ -2,7 +2,6 @@
 
 import json
 
-import httpx
 import pytest
 from auth_answers import problem_page
 from auth_back_channel import database_outage, refusal, replica_of
@@ -13,53 +12,84 @@ from auth_harness import (
     AuthUnderTest,
     auth_under_test,
 )
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import create_async_engine
+from structlog.testing import capture_logs
+
+from auth_server.storage.tables import clients
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
-# A ring without the key that the database was written with: no row can be decrypted any more,
-# which nothing in the service expects.
-OTHER_KEYS = "k2:" + "B" * 43 + "="
-DETAILS = ("Traceback", "Encryption", "encryption", "k1", "k2", ".py", "auth_server")
+# A replica that has a new key already, beside one that was started before and lacks it.
+OLD_KEY, NEW_KEY = "k1:" + "A" * 43 + "=", "k2:" + "B" * 43 + "="
+DETAILS = ("Traceback", "Encryption", "encryption", "k1", "k2", ".py", "auth_server", "nonsense")
 
 
-def assert_server_error(response: httpx.Response) -> None:
-    """The one answer to everything unexpected."""
+async def spoil_all_clients(database_url: str) -> None:
+    """Store what nothing in the service expects."""
+    engine = create_async_engine(database_url)
+    async with engine.begin() as connection:
+        await connection.execute(update(clients).values(token_endpoint_auth_method="nonsense"))
+    await engine.dispose()
+
+
+@ON_SQLITE
+async def test_an_unexpected_failure_is_a_server_error_without_details(
+    auth: AuthUnderTest, database_url: str
+) -> None:
+    code = await auth.obtain_code()
+    await spoil_all_clients(database_url)
+    response = await auth.exchange(code)
     assert refusal(response, 500) == "server_error"
     assert response.json()["error_description"] == "something went wrong here"
 
 
 @ON_SQLITE
-async def test_an_unexpected_failure_is_a_server_error_without_details(
+async def test_an_unexpected_failure_on_the_way_of_a_person_is_a_page_without_details(
+    auth: AuthUnderTest, database_url: str
+) -> None:
+    await spoil_all_clients(database_url)
+    page = problem_page(await auth.authorize(auth.new_browser()), 500)
+    assert not [detail for detail in DETAILS if detail in page]
+
+
+async def test_a_key_that_a_replica_lacks_is_an_outage_and_its_log_names_the_key(
     auth: AuthUnderTest,
 ) -> None:
-    access = (await auth.obtain_handles())["access_token"]
-    async with replica_of(auth, auth_encryption_keys=OTHER_KEYS) as broken:
-        assert_server_error(await broken.introspect(access))
+    async with replica_of(auth, auth_encryption_keys=f"{NEW_KEY},{OLD_KEY}") as newer:
+        access = (await newer.obtain_handles())["access_token"]
+        with capture_logs() as logs:
+            response = await auth.introspect(access)
+        assert refusal(response, 503) == "temporarily_unavailable"
+        assert int(response.headers["retry-after"]) > 0
+        assert not [detail for detail in DETAILS if detail in response.text]
+        [line] = [line for line in logs if line["event"] == "storage.unreadable"]
+        assert (line["log_level"], line["key_id"]) == ("error", "k2")
+        assert await newer.is_active(access)
+
+
+@ON_SQLITE
+async def test_a_key_that_a_replica_lacks_is_an_outage_on_the_way_of_a_person_too(
+    auth: AuthUnderTest,
+) -> None:
+    browser = auth.new_browser()
+    async with replica_of(auth, auth_encryption_keys=f"{NEW_KEY},{OLD_KEY}") as newer:
+        same_browser = newer.new_browser()
+        to_pingone = await newer.decide(same_browser, await newer.authorize(same_browser))
+        redirect = await newer.sign_on(same_browser, to_pingone)
+        browser.cookies = same_browser.cookies
+        page = problem_page(await auth.back(browser, redirect), 503)
+    assert not [detail for detail in DETAILS if detail in page]
 
 
 @ON_SQLITE
 async def test_a_key_that_is_gone_does_not_keep_a_grant_alive(auth: AuthUnderTest) -> None:
-    access = (await auth.obtain_handles())["access_token"]
-    async with replica_of(auth, auth_encryption_keys=OTHER_KEYS) as broken:
+    async with replica_of(auth, auth_encryption_keys=f"{NEW_KEY},{OLD_KEY}") as newer:
+        access = (await newer.obtain_handles())["access_token"]
         form = {"client_id": auth.client_id, "token": access}
-        response = await broken.anyone.post("/revoke", data=form)
+        response = await auth.anyone.post("/revoke", data=form)
         assert response.status_code == 200
-    assert not await auth.is_active(access)
-
-
-@ON_SQLITE
-async def test_an_unexpected_failure_on_the_way_of_a_person_is_a_page_without_details(
-    auth: AuthUnderTest,
-) -> None:
-    browser = auth.new_browser()
-    to_pingone = await auth.decide(browser, await auth.authorize(browser))
-    redirect = await auth.sign_on(browser, to_pingone)
-    async with replica_of(auth, auth_encryption_keys=OTHER_KEYS) as broken:
-        same_browser = broken.new_browser()
-        same_browser.cookies = browser.cookies
-        response = await broken.back(same_browser, redirect)
-    page = problem_page(response, 500)
-    assert not [detail for detail in DETAILS if detail in page]
+        assert not await newer.is_active(access)
 
 
 @pytest.mark.standard("RFC 7009 2.2.1")

@@ -83,7 +83,7 @@ async def test_a_pingone_that_never_answers_is_given_up(database_url: str) -> No
             await asyncio.Event().wait()
         return await pass_on(request)
 
-    async with auth_under_test(database_url, pingone_timeout_seconds=0.05) as auth:
+    async with auth_under_test(database_url, pingone_timeout_seconds=0.5) as auth:
         browser = auth.new_browser()
         answer = await returned(auth, browser)
         auth.pingone.intercept = hang

@@ -26,9 +26,10 @@ ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def sweep(auth: AuthUnderTest) -> int:
     """Sweep once, as the process does every few minutes."""
     resources = auth.resources
-    return await SweepExpired(
+    swept = await SweepExpired(
         resources.database, resources.revoke_grant, resources.lifetimes, resources.now
     )()
+    return swept.total()
 
 
 async def assert_swept_in_time(auth: AuthUnderTest, table: Table, **lifetime: float) -> None:

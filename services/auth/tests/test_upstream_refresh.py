@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 from auth_back_channel import (
+    database_outage,
     downstream,
     impatient,
     is_for,
@@ -20,6 +21,7 @@ from auth_back_channel import (
     replica_of,
 )
 from auth_harness import AuthUnderTest, PassOn, auth_under_test
+from structlog.testing import capture_logs
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -164,6 +166,46 @@ async def test_a_refresh_that_takes_too_long_is_an_outage_now_and_a_token_later(
         assert refusal(response, 503) == "temporarily_unavailable"
         assert int(response.headers["retry-after"]) > 0
     gate.opened.set()
+    await auth.settle()
+    await downstream(auth, access)
+    assert refreshes(auth) == 1
+
+
+@ON_SQLITE
+async def test_shutdown_awaits_a_refresh_that_nobody_waits_for(auth: AuthUnderTest) -> None:
+    access = (await auth.obtain_handles())["access_token"]
+    auth.clock.advance(seconds=DUE)
+    gate = Gate(auth)
+    async with replica_of(auth) as leaving:
+        await downstream(leaving, access)
+        await gate.reached.wait()
+        [refresh] = [task for task in asyncio.all_tasks() if task.get_name() == "refresh-upstream"]
+        # PingOne answers when the shutdown has begun.
+        asyncio.get_running_loop().call_later(0.05, gate.opened.set)
+    assert refresh.done()
+    assert not refresh.cancelled()
+    auth.clock.advance(seconds=EXPIRED - DUE)
+    await downstream(auth, access)
+    assert refreshes(auth) == 1
+
+
+async def test_what_pingone_rotated_to_is_stored_when_the_database_is_back(
+    auth: AuthUnderTest,
+) -> None:
+    access = (await auth.obtain_handles())["access_token"]
+    auth.clock.advance(seconds=EXPIRED)
+    gate = Gate(auth)
+    async with impatient(auth) as introspect:
+        assert (await introspect(access)).status_code == 503
+        await gate.reached.wait()
+        async with database_outage(auth), asyncio.timeout(10):
+            with capture_logs() as logs:
+                gate.opened.set()
+                # Only the log tells that storing has failed once.
+                while not any(  # noqa: ASYNC110
+                    line["event"] == "upstream.not_stored_yet" for line in logs
+                ):
+                    await asyncio.sleep(0.01)
     await auth.settle()
     await downstream(auth, access)
     assert refreshes(auth) == 1

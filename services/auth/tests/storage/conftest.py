@@ -224,3 +224,38 @@ async def race(
 
     yield run
     await other.close()
+
+
+@pytest.fixture
+async def tokens(
+    database: Database, grant: Grant, new_tokens: Callable[..., UpstreamTokens]
+) -> UpstreamTokens:
+    """The stored token set of the grant."""
+    tokens = new_tokens()
+    async with database.transaction() as tx:
+        await tx.upstream_tokens.insert(grant.id, tokens)
+    return tokens
+
+
+@pytest.fixture
+async def acquire(database: Database, grant: Grant, now: datetime) -> Callable[..., Any]:
+    """Lease the grant's token set for 20 s."""
+
+    async def attempt(
+        owner: str,
+        *,
+        version: int = 1,
+        at: datetime = now,
+        repeat_since: datetime | None = None,
+    ) -> bool:
+        async with database.transaction() as tx:
+            return await tx.upstream_tokens.acquire_lease(
+                grant.id,
+                version=version,
+                owner=owner,
+                now=at,
+                lease_until=at + timedelta(seconds=20),
+                repeat_since=repeat_since,
+            )
+
+    return attempt

@@ -7,9 +7,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Executable, text
 
-from auth_server.domain.clients import Client, ClientMetadata, GrantType, TokenEndpointAuthMethod
+from auth_server.domain.clients import (
+    Client,
+    ClientMetadata,
+    ClientOrigin,
+    GrantType,
+    TokenEndpointAuthMethod,
+)
 from auth_server.domain.grants import Grant
 from auth_server.domain.handles import digest
+from auth_server.storage.clients import NEVER, ClientRecord
 from auth_server.storage.database import Database
 
 NewClient = Callable[..., Client]
@@ -164,3 +171,47 @@ async def test_clients_that_differ_only_in_case_are_two(
 ) -> None:
     client = await insert(database, new_client(client_id="Abc"), now + HOUR)
     assert not await is_there(database, replace(client, client_id="aBC"), now)
+
+
+async def test_what_an_operator_added_is_neither_swept_nor_pushed_out(
+    database: Database, new_client: NewClient, now: datetime
+) -> None:
+    added = await insert(database, new_client(origin=ClientOrigin.OPERATOR), now + HOUR)
+    registered = await insert(database, new_client(issued_at=now + A_MOMENT), now + HOUR)
+    async with database.transaction() as tx:
+        assert await tx.clients.make_room(ceiling=2) == 0
+        assert await tx.clients.make_room(ceiling=1) == 1
+        assert await tx.clients.delete_expired(now=now + 2 * HOUR, limit=10) == 0
+    assert await is_there(database, added, now)
+    assert not await is_there(database, registered, now)
+
+
+async def test_a_client_is_disabled_and_enabled_once_and_deleted_for_good(
+    database: Database, new_client: NewClient, now: datetime
+) -> None:
+    client = await insert(database, new_client(), now + HOUR)
+    async with database.transaction() as tx:
+        assert await tx.clients.disable(client.client_id, now=now)
+        assert not await tx.clients.disable(client.client_id, now=now + HOUR)
+        record = await tx.clients.record(client.client_id)
+        assert record == ClientRecord(client, now + HOUR, last_used_at=None, disabled_at=now)
+        assert await tx.clients.find(client.client_id, now=now) is None
+        assert await tx.clients.enable(client.client_id)
+        assert not await tx.clients.enable(client.client_id)
+        assert await tx.clients.find(client.client_id, now=now) == client
+        assert await tx.clients.delete(client.client_id)
+        assert not await tx.clients.delete(client.client_id)
+        assert not await tx.clients.disable(client.client_id, now=now)
+        assert not await tx.clients.enable(client.client_id)
+        await tx.clients.renew(client.client_id, now=now, expires_at=now + HOUR)
+        assert await tx.clients.record(client.client_id) is None
+
+
+async def test_what_an_operator_added_lives_as_long_as_a_date_can_say(
+    database: Database, new_client: NewClient, now: datetime
+) -> None:
+    added = await insert(database, new_client(origin=ClientOrigin.OPERATOR), NEVER)
+    async with database.transaction() as tx:
+        await tx.clients.renew(added.client_id, now=now, expires_at=now + HOUR)
+        [record] = await tx.clients.newest(limit=2)
+    assert record == ClientRecord(added, NEVER, last_used_at=now, disabled_at=None)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from auth_server.domain.grants import AuthorizationCode, Grant, RevocationReason
+from auth_server.domain.grants import AuthorizationCode, Grant, RevocationReason, Subject
 from auth_server.domain.handles import Handle, RefreshHandle, digest
 from auth_server.domain.upstream_tokens import UpstreamTokens
-from auth_server.storage.database import Database
+from auth_server.storage.database import Database, Transaction
 
 A_MOMENT = timedelta(microseconds=1)
 
@@ -88,3 +88,43 @@ async def test_nothing_can_hang_on_a_grant_that_does_not_exist(
     with pytest.raises(IntegrityError):
         async with database.transaction() as tx:
             await tx.handles.insert_access(digest("access"), new_access(new_grant()))
+
+
+async def test_the_active_grants_beyond_the_most_recently_used_are_found(
+    database: Database, new_grant: Callable[..., Grant], now: datetime
+) -> None:
+    idle, middle, busy = (
+        new_grant(last_used_at=now - timedelta(days=days), created_at=now - timedelta(days=9))
+        for days in (3, 2, 1)
+    )
+    others = (
+        new_grant(client_id="another"),
+        new_grant(subject=Subject("user-2", "ada@example.com")),
+        new_grant(revoked_at=now),
+        new_grant(expires_at=now),
+    )
+    async with database.transaction() as tx:
+        for grant in (middle, *others, idle, busy):
+            await tx.grants.insert(grant)
+        for keep, beyond in ((0, (busy, middle, idle)), (2, (idle,)), (3, ())):
+            found = await tx.grants.idle_beyond("user-1", "client", keep=keep, now=now)
+            assert found == tuple(grant.id for grant in beyond)
+        await tx.grants.touch(idle.id, now=now)
+        found = await tx.grants.idle_beyond("user-1", "client", keep=2, now=now)
+        assert found == (middle.id,)
+
+
+async def test_of_grants_stored_at_once_none_is_one_too_many(
+    race: Callable[..., Awaitable[list[Any]]],
+    database: Database,
+    new_grant: Callable[..., Grant],
+    now: datetime,
+) -> None:
+    async def attempt(tx: Transaction) -> None:
+        for idle in await tx.grants.idle_beyond("user-1", "client", keep=2, now=now):
+            await tx.grants.revoke(idle, RevocationReason.SUPERSEDED, now=now)
+        await tx.grants.insert(new_grant())
+
+    await race(attempt)
+    async with database.transaction() as tx:
+        assert len(await tx.grants.idle_beyond("user-1", "client", keep=0, now=now)) == 3

@@ -16,29 +16,6 @@ from auth_server.storage.encryption import DecryptionFailed, Encryption, KeyRing
 from auth_server.storage.tables import upstream_tokens
 
 LEASE = timedelta(seconds=20)
-A_MOMENT = timedelta(microseconds=1)
-
-
-@pytest.fixture
-async def tokens(
-    database: Database, grant: Grant, new_tokens: Callable[..., UpstreamTokens]
-) -> UpstreamTokens:
-    """The stored token set of the grant."""
-    tokens = new_tokens()
-    async with database.transaction() as tx:
-        await tx.upstream_tokens.insert(grant.id, tokens)
-    return tokens
-
-
-@pytest.fixture
-async def acquire(database: Database, grant: Grant, now: datetime) -> Callable[..., Any]:
-    async def attempt(owner: str, *, version: int = 1, at: datetime = now) -> bool:
-        async with database.transaction() as tx:
-            return await tx.upstream_tokens.acquire_lease(
-                grant.id, version=version, owner=owner, now=at, lease_until=at + LEASE
-            )
-
-    return attempt
 
 
 async def test_a_token_set_begins_as_version_one(
@@ -56,34 +33,6 @@ async def test_a_token_set_may_lack_a_refresh_token(
     async with database.transaction() as tx:
         await tx.upstream_tokens.insert(grant.id, tokens)
         assert await tx.upstream_tokens.find(grant.id) == StoredUpstreamTokens(tokens, 1)
-
-
-@pytest.mark.usefixtures("tokens")
-async def test_of_twenty_leases_at_once_exactly_one_is_given(
-    race: Callable[..., Awaitable[list[Any]]], grant: Grant, now: datetime
-) -> None:
-    results = await race(
-        lambda tx: tx.upstream_tokens.acquire_lease(
-            grant.id, version=1, owner="anyone", now=now, lease_until=now + LEASE
-        )
-    )
-    assert sorted(results) == [False] * 19 + [True]
-
-
-@pytest.mark.usefixtures("tokens")
-async def test_a_lease_is_free_again_from_its_end_on(
-    acquire: Callable[..., Any], now: datetime
-) -> None:
-    assert await acquire("one")
-    assert not await acquire("two", at=now + LEASE - A_MOMENT)
-    assert await acquire("two", at=now + LEASE)
-
-
-@pytest.mark.usefixtures("tokens")
-async def test_a_lease_needs_the_stored_version(acquire: Callable[..., Any]) -> None:
-    assert not await acquire("one", version=2)
-    assert not await acquire("one", version=0)
-    assert await acquire("one", version=1)
 
 
 @pytest.mark.usefixtures("tokens")
@@ -122,19 +71,6 @@ async def test_who_lost_the_lease_stores_nothing(
         assert not await store(grant.id, new_tokens(), version=1, owner="slow")
         assert await store(grant.id, of_winner, version=1, owner="winner")
         assert await tx.upstream_tokens.find(grant.id) == StoredUpstreamTokens(of_winner, 2)
-
-
-@pytest.mark.usefixtures("tokens")
-async def test_only_the_holder_releases_the_lease(
-    database: Database, grant: Grant, acquire: Callable[..., Any]
-) -> None:
-    assert await acquire("one")
-    async with database.transaction() as tx:
-        await tx.upstream_tokens.release_lease(grant.id, owner="two")
-    assert not await acquire("two")
-    async with database.transaction() as tx:
-        await tx.upstream_tokens.release_lease(grant.id, owner="one")
-    assert await acquire("two")
 
 
 async def test_a_token_set_is_taken_out_once(

@@ -1,0 +1,245 @@
+"""The fan-out of revocations in a process, from a source that says what the test tells it to."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from revocation_streams import WAIT_SECONDS, eventually
+
+from auth_server.domain.revocations import Revocation
+from auth_server.storage.revocation_feed import (
+    FeedMetrics,
+    FeedUnavailable,
+    PostgresqlSource,
+    RevocationFeed,
+)
+from auth_server.storage.revocation_feed.feed import MAX_RECENT, MAX_SUBSCRIBERS, MAX_WAITING
+from auth_server.storage.revocation_feed.listening import Confirm, Hear, SourceLost
+from auth_server.storage.revocations import MAX_MESSAGE_LENGTH, decode, encode
+
+RESOURCE = "https://mcp.example.com/mcp"
+
+
+class Source:
+    """Confirms, tells and is lost when the test says so."""
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        self.listening = 0
+        self.is_reachable = True
+        self._lost = asyncio.Event()
+
+    async def listen(self, hear: Hear, confirm: Confirm) -> None:
+        if not self.is_reachable:
+            raise SourceLost("out of reach")
+        self.hear, self.confirm = hear, confirm
+        self.listening += 1
+        try:
+            confirm()
+            await self._lost.wait()
+        finally:
+            self.listening -= 1
+        self._lost.clear()
+        raise SourceLost("as the test wants it")
+
+    def lose(self) -> None:
+        self._lost.set()
+
+
+class Feed(RevocationFeed):
+    """A feed with its source and its numbers at hand."""
+
+    def __init__(self) -> None:
+        self.source = Source()
+        self.registry = CollectorRegistry()
+        super().__init__(self.source, FeedMetrics(self.registry))
+
+    def number(self, name: str) -> float:
+        value = self.registry.get_sample_value(name)
+        assert value is not None
+        return value
+
+
+async def next_of(items: AsyncIterator[str | None]) -> str | None:
+    async with asyncio.timeout(WAIT_SECONDS):
+        return await anext(items)
+
+
+async def rest_of(items: AsyncIterable[str | None]) -> list[str | None]:
+    """What comes until the stream ends."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        return [item async for item in items]
+
+
+def revocation(number: int, resource: str = RESOURCE) -> Revocation:
+    return Revocation(f"grant-{number}", resource)
+
+
+async def test_it_listens_when_somebody_subscribes_and_stops_some_time_after_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("auth_server.storage.revocation_feed.feed.LINGER_SECONDS", 0.01)
+    feed = Feed()
+    feed.publish(revocation(0))
+    assert feed.source.listening == 0
+    subscriptions = [await feed.subscribe(RESOURCE) for _ in range(2)]
+    assert feed.source.listening == 1
+    assert feed.number("auth_revocation_subscribers") == 2
+    for subscription in subscriptions:
+        subscription.close()
+        subscription.close()
+    await eventually(lambda: feed.source.listening == 0)
+    again = await feed.subscribe(RESOURCE)
+    assert feed.source.listening == 1
+    again.close()
+    await feed.close()
+    assert feed.source.listening == 0
+
+
+async def test_a_reader_that_does_not_read_is_ended() -> None:
+    feed = Feed()
+    subscription = await feed.subscribe(RESOURCE)
+    for number in range(MAX_WAITING):
+        feed.deliver(revocation(number))
+    assert feed.number("auth_revocation_overflows_total") == 0
+    feed.deliver(revocation(MAX_WAITING))
+    assert feed.number("auth_revocation_overflows_total") == 1
+    assert feed.number("auth_revocation_subscribers") == 0
+    assert await rest_of(subscription) == []
+    await feed.close()
+
+
+async def test_there_are_so_many_streams_and_no_more() -> None:
+    feed = Feed()
+    subscriptions = [await feed.subscribe(RESOURCE) for _ in range(MAX_SUBSCRIBERS)]
+    with pytest.raises(FeedUnavailable, match="too many"):
+        await feed.subscribe(RESOURCE)
+    subscriptions[0].close()
+    await feed.subscribe(RESOURCE)
+    await feed.close()
+
+
+async def test_a_revocation_is_told_once_by_whichever_path_it_comes_first() -> None:
+    feed = Feed()
+    items = aiter(await feed.subscribe(RESOURCE))
+    feed.publish(revocation(1))
+    feed.source.hear(revocation(1))
+    feed.source.hear(revocation(2))
+    feed.publish(revocation(2))
+    feed.publish(revocation(3))
+    told = [await next_of(items) for _ in range(3)]
+    assert told == ["grant-1", "grant-2", "grant-3"]
+    await feed.close()
+
+
+async def test_what_is_remembered_of_revocations_is_bounded() -> None:
+    feed = Feed()
+    for number in range(MAX_RECENT + 1):
+        feed.publish(revocation(number))
+    items = aiter(await feed.subscribe(RESOURCE))
+    feed.publish(revocation(1))  # still known
+    feed.publish(revocation(0))  # the oldest is not
+    assert await next_of(items) == "grant-0"
+    await feed.close()
+
+
+async def test_heartbeats_do_not_pile_up_in_front_of_a_slow_reader() -> None:
+    feed = Feed()
+    items = aiter(await feed.subscribe(RESOURCE))
+    for _ in range(3):
+        feed.source.confirm()
+    feed.publish(revocation(1))
+    assert [await next_of(items) for _ in range(2)] == [None, "grant-1"]
+    await feed.close()
+
+
+async def test_when_the_source_is_back_every_earlier_stream_ends_and_a_new_one_stays() -> None:
+    feed = Feed()
+    earlier = await feed.subscribe(RESOURCE)
+    feed.source.is_reachable = False
+    feed.source.lose()
+    await eventually(lambda: feed.source.listening == 0)
+    with pytest.raises(FeedUnavailable, match="cannot be reached"):
+        await feed.subscribe(RESOURCE)
+    feed.publish(revocation(1))  # what is known is told meanwhile, without a heartbeat
+    items = aiter(earlier)
+    assert await next_of(items) == "grant-1"
+    feed.source.is_reachable = True
+    assert await rest_of(items) == []
+    later = await feed.subscribe(RESOURCE)
+    feed.source.confirm()
+    assert await next_of(aiter(later)) is None
+    await feed.close()
+
+
+async def test_a_resource_is_compared_as_everywhere() -> None:
+    feed = Feed()
+    items = aiter(await feed.subscribe(RESOURCE))
+    feed.publish(revocation(1, "https://mcp.example.com/other"))
+    feed.publish(revocation(2, "HTTPS://MCP.EXAMPLE.COM/mcp/"))
+    assert await next_of(items) == "grant-2"
+    await feed.close()
+
+
+async def test_a_feed_that_drains_ends_its_streams_and_refuses_others() -> None:
+    feed = Feed()
+    subscription = await feed.subscribe(RESOURCE)
+    feed.drain()
+    assert await rest_of(subscription) == []
+    with pytest.raises(FeedUnavailable, match="stopping"):
+        await feed.subscribe(RESOURCE)
+    feed.publish(revocation(1))
+    await feed.close()
+
+
+async def test_listen_connects_as_the_engine_does_and_bounds_every_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    async def connect(**options: Any) -> None:
+        asked.append(options)
+        raise ConnectionRefusedError("nobody there")
+
+    monkeypatch.setattr("asyncpg.connect", connect)
+    source = PostgresqlSource(
+        "postgresql+asyncpg://auth:p%40ss@db:6432/auth?ssl=require&prepared_statement_cache_size=0"
+    )
+    with pytest.raises(SourceLost, match="nobody there"):
+        await source.listen(lambda _revocation: None, lambda: None)
+    [options] = asked
+    address = {"host": "db", "port": 6432, "user": "auth", "password": "p@ss", "database": "auth"}
+    assert options.items() >= (address | {"ssl": "require"}).items()
+    assert "prepared_statement_cache_size" not in options
+    assert (options["timeout"], options["command_timeout"]) == (2.0, 0.6)
+
+
+def test_a_message_says_which_grant_of_which_resource() -> None:
+    assert decode(encode(revocation(1))) == revocation(1)
+    later = json.loads(encode(revocation(1))) | {"reason": "theft"}
+    assert decode(json.dumps(later).encode()) == revocation(1)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "grant-1",
+        "[]",
+        "{}",
+        '{"grant_id": "grant-1"}',
+        '{"grant_id": 1, "resource": "r"}',
+        b"\xff",
+        "[" * MAX_MESSAGE_LENGTH,
+        json.dumps({"grant_id": "g", "resource": "r" * MAX_MESSAGE_LENGTH}),
+    ],
+    ids=range(9),
+)
+def test_a_message_of_another_form_is_refused(message: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r".") as refused:
+        decode(message)
+    assert "grant-1" not in str(refused.value)
