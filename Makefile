@@ -41,6 +41,9 @@ clean: ## Remove the embedded state: databases, generated keys, logs
 test: $(VENV)/.installed ## All tests, on SQLite and on a PostgreSQL that the tests bring themselves
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --no-loadscope-reorder $(PYTEST_ARGS)
 
+prove: $(VENV)/.installed ## The proofs with their full numbers, on a cluster of real processes; writes docs/proofs.md
+	PROOFS=long $(BIN)/python -m pytest tests/proofs -v $(PYTEST_ARGS)
+
 check: format-check lint types imports ## Every static gate
 
 format: $(VENV)/.installed ## Rewrite the code in the house format
@@ -107,4 +110,4 @@ $(VENV)/.installed: $(VENV)/bin/python requirements/development.txt $(MEMBER_PRO
 	@echo "$(CURDIR)/dev" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/mcp_pingone_local_stack.pth"
 	@touch $@
 
-.PHONY: demo dev compose migrate clean test check check-deploy compose-test conformance format format-check lint types imports lock distclean help
+.PHONY: demo dev compose migrate clean test prove check check-deploy compose-test conformance format format-check lint types imports lock distclean help

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from auth_server.app import resources as auth_resources
+from auth_server.settings import MAX_PINGONE_TIMEOUT_SECONDS, AuthSettings
 from service_kit import serving
 
 Document = dict[str, Any]
@@ -164,7 +164,8 @@ def test_a_pod_has_the_time_to_drain(pods: dict[str, Document], service: str) ->
     (container,) = pods[service]["containers"]
     needed = container["lifecycle"]["preStop"]["sleep"]["seconds"] + serving.DRAIN_SECONDS
     if service == "auth":
-        needed += auth_resources.DRAIN_SECONDS
+        longest = MAX_PINGONE_TIMEOUT_SECONDS
+        needed += AuthSettings.model_construct(pingone_timeout_seconds=longest).drain_seconds
     assert pods[service]["terminationGracePeriodSeconds"] > needed
 
 

@@ -1,30 +1,25 @@
 """kill -9 between any two steps of a login: the restarted process goes on, or says what to do."""
 
 import asyncio
-import hashlib
 import os
 import sqlite3
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import httpx
 import pytest
+from login_steps import LoginSteps, answer_of
 
 from local_stack.pages import read_page
 from local_stack.ports import Ports
 from local_stack.processes import ServiceProcess, ignore_line
 from local_stack.secrets import Secrets
-from local_stack.services import INTROSPECTION_CLIENT_ID, Service, StackConfig, services_of
+from local_stack.services import Service, StackConfig, services_of
 
 DEADLINE_SECONDS = 30.0
 POLL_SECONDS = 0.05
-REDIRECT_URI = "http://127.0.0.1:33418/callback"
-VERIFIER = "the-verifier-of-a-client-that-lives-on-43-x"
-CHALLENGE = urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 # A grant without PingOne tokens, or that nothing leads to; a login at PingOne without its proofs.
 HALF_STORED = {
     "grants without tokens": (
@@ -118,86 +113,13 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 
 @pytest.fixture
-async def login(processes: Processes) -> AsyncIterator["Login"]:
+async def login(processes: Processes) -> AsyncIterator[LoginSteps]:
+    internal = f"http://127.0.0.1:{processes.config.ports.auth_internal}"
+    secret = processes.secrets.introspection_client_secret
     async with httpx.AsyncClient(timeout=DEADLINE_SECONDS, trust_env=False) as http:
-        login = Login(processes, http)
-        document = {
-            "redirect_uris": [REDIRECT_URI],
-            "token_endpoint_auth_method": "none",
-            "grant_types": ["authorization_code", "refresh_token"],
-        }
-        answer = await http.post(f"{processes.config.issuer}/register", json=document)
-        login.client_id = answer.json()["client_id"]
+        login = LoginSteps(http, processes.config.issuer, internal, secret)
+        await login.register()
         yield login
-
-
-@dataclass
-class Login:
-    """A client and a browser that survive what happens to auth. A method is a step."""
-
-    processes: Processes
-    http: httpx.AsyncClient
-    client_id: str = ""
-
-    async def authorize(self) -> httpx.Response:
-        """The consent page."""
-        query = {
-            "response_type": "code",
-            "client_id": self.client_id,
-            "redirect_uri": REDIRECT_URI,
-            "code_challenge": CHALLENGE,
-            "code_challenge_method": "S256",
-            "state": "of-the-client",
-            "prompt": "consent",
-        }
-        return await self.http.get(f"{self.processes.config.issuer}/authorize", params=query)
-
-    async def submit(self, page: httpx.Response, **answers: str) -> httpx.Response:
-        """Fill in the form of a page and send it."""
-        assert page.status_code == 200, page.text[:500]
-        [form] = read_page(str(page.url), page.text).forms
-        target = urljoin(str(page.url), form.action)
-        return await self.http.post(target, data={**form.values, **answers})
-
-    async def sign_on(self, to_pingone: httpx.Response) -> str:
-        """The URL that PingOne sends the browser to: auth's /callback."""
-        response = await self.http.get(to_pingone.headers["location"])
-        if response.status_code == 200:
-            response = await self.submit(
-                response, username="alice", password="alice", action="sign_on"
-            )
-        return response.headers["location"]
-
-    async def come_back(self) -> str:
-        """All steps up to that URL."""
-        return await self.sign_on(await self.submit(await self.authorize(), decision="allow"))
-
-    async def token(self, **form: str) -> httpx.Response:
-        """Post to /token."""
-        form["client_id"] = self.client_id
-        return await self.http.post(f"{self.processes.config.issuer}/token", data=form)
-
-    async def exchange(self, code: str) -> httpx.Response:
-        """Redeem a code."""
-        form = {"grant_type": "authorization_code", "code": code}
-        return await self.token(**form, redirect_uri=REDIRECT_URI, code_verifier=VERIFIER)
-
-    async def is_active(self, handle: str) -> bool:
-        """Ask as the MCP server does."""
-        internal = f"http://127.0.0.1:{self.processes.config.ports.auth_internal}/introspect"
-        secret = self.processes.secrets.introspection_client_secret
-        answer = await self.http.post(
-            internal, data={"token": handle}, auth=(INTROSPECTION_CLIENT_ID, secret)
-        )
-        assert answer.status_code == 200, answer.text
-        return bool(answer.json()["active"])
-
-
-def answer_of(redirect: httpx.Response) -> dict[str, str]:
-    """What the client is told."""
-    assert redirect.has_redirect_location, redirect.text[:500]
-    assert redirect.headers["location"].startswith(REDIRECT_URI)
-    return dict(parse_qsl(urlsplit(redirect.headers["location"]).query))
 
 
 def heading_of(page: httpx.Response) -> str:
@@ -207,8 +129,10 @@ def heading_of(page: httpx.Response) -> str:
     return read_page(str(page.url), page.text).heading
 
 
-async def test_a_login_goes_on_after_a_kill_between_any_two_of_its_steps(login: Login) -> None:
-    restart = login.processes.restart_auth
+async def test_a_login_goes_on_after_a_kill_between_any_two_of_its_steps(
+    login: LoginSteps, processes: Processes
+) -> None:
+    restart = processes.restart_auth
     consent_page = await login.authorize()
     restart()
     to_pingone = await login.submit(consent_page, decision="allow")
@@ -221,8 +145,7 @@ async def test_a_login_goes_on_after_a_kill_between_any_two_of_its_steps(login: 
     handles = (await login.exchange(answer["code"])).json()
     restart()
     assert await login.is_active(handles["access_token"])
-    form = {"grant_type": "refresh_token", "refresh_token": handles["refresh_token"]}
-    renewed = (await login.token(**form)).json()
+    renewed = (await login.refresh(handles["refresh_token"])).json()
     restart()
     # Acknowledged is durable, and what was spent before the kills is spent after them.
     assert await login.is_active(renewed["access_token"])
@@ -233,9 +156,9 @@ async def test_a_login_goes_on_after_a_kill_between_any_two_of_its_steps(login: 
 
 
 async def test_a_kill_while_pingone_is_asked_stores_nothing_and_the_login_can_be_repeated(
-    login: Login,
+    login: LoginSteps, processes: Processes
 ) -> None:
-    grants_before = login.processes.count("grants")
+    grants_before = processes.count("grants")
     asked = asyncio.Event()
 
     async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -247,17 +170,17 @@ async def test_a_kill_while_pingone_is_asked_stores_nothing_and_the_login_can_be
     async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as silent:
         port = silent.sockets[0].getsockname()[1]
         endpoint = f"http://127.0.0.1:{port}/token"
-        login.processes.restart_auth(PINGONE_TOKEN_ENDPOINT=endpoint)
+        processes.restart_auth(PINGONE_TOKEN_ENDPOINT=endpoint)
         callback = await login.come_back()
         lost = asyncio.create_task(login.http.get(callback))
         await asyncio.wait_for(asked.wait(), DEADLINE_SECONDS)
-        login.processes.kill_auth()
+        processes.kill_auth()
         with pytest.raises(httpx.TransportError):
             await lost
     # The state was spent before PingOne was asked: the lost login is over, and left no row.
-    assert login.processes.count("authorizations") == 0
-    assert login.processes.count("grants") == grants_before
-    wait_until_ready(login.processes.start("auth"))
+    assert processes.count("authorizations") == 0
+    assert processes.count("grants") == grants_before
+    wait_until_ready(processes.start("auth"))
     assert heading_of(await login.http.get(callback)) == "This sign-on has ended"
     again = answer_of(await login.http.get(await login.come_back()))
     handles = (await login.exchange(again["code"])).json()

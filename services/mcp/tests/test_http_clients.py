@@ -129,7 +129,6 @@ async def test_introspection_is_a_form_with_form_encoded_basic_credentials(world
         answering(200, [{"active": False}]),
         answering(200, b"[" * 60_000),
         answering(200, {"active": False, "padding": "x" * 70_000}),
-        hang_up,
     ],
 )
 async def test_whatever_is_not_a_json_object_with_200_is_an_outage(
@@ -141,6 +140,21 @@ async def test_whatever_is_not_a_json_object_with_200_is_an_outage(
 
     assert len(auth.requests) == 1
     assert world.sign_in() not in str(caught.value)
+
+
+async def test_a_connection_that_auth_has_closed_is_tried_once_more(world: "World") -> None:
+    async with peer(hang_up) as auth:
+        with pytest.raises(IntrospectionUnavailable):
+            await auth.introspector()(world.sign_in())
+    assert len(auth.requests) == 2
+
+    calls = iter([hang_up, answering(200, {"active": False})])
+
+    async def replaced(request: web.Request) -> web.StreamResponse:
+        return await next(calls)(request)
+
+    async with peer(replaced) as auth:
+        assert await auth.introspector()(world.sign_in()) == {"active": False}
 
 
 async def test_an_auth_that_does_not_answer_in_time_is_an_outage(world: "World") -> None:

@@ -74,9 +74,10 @@ class JwksCache:
     async def key_set_for(self, kid: str | None) -> KeySet:
         """Return the newest key set that may be had for a token signed with kid.
 
-        The set may lack kid: the token is then to be refused. Raises JwksUnavailable when there
-        is no set at all.
+        The set may lack kid if it was fetched for this question: the token is then to be refused.
+        Raises JwksUnavailable when there is no set at all, or none that is new enough to tell.
         """
+        asked_at = self._monotonic()
         if not self._is_current_for(kid) and not self._is_being_refreshed_for(kid):
             async with self._lock:
                 # Whoever waited here finds the work done, and the cool-down running, by the first.
@@ -84,6 +85,9 @@ class JwksCache:
                     await self._refresh()
         if self._key_set is None:
             raise JwksUnavailable("no key set could be fetched from the issuer")
+        if not self._knows(kid) and self._fetched_at < asked_at:
+            # The key may be newer than the set: that is no reason to call a token invalid.
+            raise JwksUnavailable("the key is not known, and the set cannot be fetched anew yet")
         return self._key_set
 
     def _is_current_for(self, kid: str | None) -> bool:

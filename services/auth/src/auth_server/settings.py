@@ -27,6 +27,8 @@ from service_kit.settings import (
 )
 
 _MAX_DAYS: Final = 3650
+# A stop waits for twice as long, and a pod's grace for that.
+MAX_PINGONE_TIMEOUT_SECONDS: Final = 20.0
 
 
 class StoreSettings(ServiceSettings):
@@ -123,7 +125,7 @@ class AuthSettings(DataSettings):
     mcp_server_client_secret: SecretStr
     api_identifier: str
     pingone_scopes: str = "openid profile"
-    pingone_timeout_seconds: float = Field(10.0, gt=0, le=60)
+    pingone_timeout_seconds: float = Field(10.0, gt=0, le=MAX_PINGONE_TIMEOUT_SECONDS)
     pingone_refresh_grace_seconds: int = Field(0, ge=0, le=86_400)
     pingone_authorization_endpoint: str | None = None
     pingone_token_endpoint: str | None = None
@@ -168,6 +170,11 @@ class AuthSettings(DataSettings):
             "revocation_endpoint": self.pingone_revocation_endpoint,
         }
         return {name: url for name, url in given.items() if url}
+
+    @property
+    def drain_seconds(self) -> float:
+        """How long a stop waits for work under way: a refresh, a fetch of keys, storing."""
+        return 2 * self.pingone_timeout_seconds + COMMAND_TIMEOUT_SECONDS
 
     @property
     def refresh_lease(self) -> timedelta:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
 import httpx2
 from prometheus_client import CollectorRegistry
@@ -34,8 +33,6 @@ from auth_server.upstream.tokens import TokenVerifier
 from service_kit.background import BackgroundTasks
 from service_kit.http_client import AiohttpJsonFetcher, JsonFetcher, create_session
 from service_kit.jwks_cache import JwksCache
-
-DRAIN_SECONDS: Final = 15.0
 
 Now = Callable[[], datetime]
 Monotonic = Callable[[], float]
@@ -121,7 +118,7 @@ async def open_resources(
             ),
         )
     finally:
-        await background.drain(DRAIN_SECONDS)
+        await background.drain(settings.drain_seconds)
         await feed.close()
         await transport.aclose()
         await session.close()

@@ -48,17 +48,25 @@ class AiohttpIntrospector:
         """Return auth's answer, not yet validated; raise IntrospectionUnavailable."""
         form = {"token": raw_handle, "token_type_hint": "access_token"}
         try:
-            async with self._session.post(
-                self._url, data=form, headers=self._headers, allow_redirects=False
-            ) as response:
-                if response.status != 200:
-                    raise self._explain(response.status)
-                return parse_json_object(self._url, await read_bounded(response, MAX_ANSWER_BYTES))
+            try:
+                return await self._ask(form)
+            except aiohttp.ServerDisconnectedError:
+                # A pooled connection whose replica has gone. To ask changes nothing, so ask again:
+                # there is another replica, or the next attempt says that there is none.
+                return await self._ask(form)
         except FetchFailed as error:
             raise IntrospectionUnavailable(str(error)) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = f"{self._url} could not be reached: {type(error).__name__}"
             raise IntrospectionUnavailable(reason) from error
+
+    async def _ask(self, form: dict[str, str]) -> dict[str, Any]:
+        async with self._session.post(
+            self._url, data=form, headers=self._headers, allow_redirects=False
+        ) as response:
+            if response.status != 200:
+                raise self._explain(response.status)
+            return parse_json_object(self._url, await read_bounded(response, MAX_ANSWER_BYTES))
 
     def _explain(self, status: int) -> IntrospectionUnavailable:
         if status == 401:
