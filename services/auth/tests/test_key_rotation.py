@@ -91,7 +91,11 @@ async def test_a_login_outlasts_the_whole_rotation_and_nobody_is_logged_out(
         async with replica_of(auth, **ROLLOUTS[2]) as moved:
             encryption = Encryption(moved.resources.settings.key_ring)
             done = await rewrap(
-                moved.resources.database, encryption, batch=2, on_progress=lambda _count: None
+                moved.resources.database,
+                encryption,
+                batch=2,
+                on_progress=lambda _count: None,
+                now=auth.clock,
             )
             assert (done.left, done.forgotten) == (Counter(), ("k1",))
             refreshed = (await moved.refresh(signed_in["refresh_token"])).json()

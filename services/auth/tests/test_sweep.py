@@ -55,14 +55,15 @@ async def test_a_client_that_nobody_used_goes_after_an_hour(auth: AuthUnderTest)
     await assert_swept_in_time(auth, clients, hours=1)
 
 
-async def test_an_access_handle_goes_when_it_expires(auth: AuthUnderTest) -> None:
+async def test_an_access_handle_goes_a_minute_after_it_expired(auth: AuthUnderTest) -> None:
+    # Not before another replica, whose clock is a little behind, sees it expired, too.
     await auth.obtain_handles()
-    await assert_swept_in_time(auth, access_handles, hours=1)
+    await assert_swept_in_time(auth, access_handles, hours=1, minutes=1)
 
 
-async def test_a_refresh_handle_goes_when_it_expires(auth: AuthUnderTest) -> None:
+async def test_a_refresh_handle_goes_a_minute_after_it_expired(auth: AuthUnderTest) -> None:
     await auth.obtain_handles()
-    await assert_swept_in_time(auth, refresh_handles, days=30)
+    await assert_swept_in_time(auth, refresh_handles, days=30, minutes=1)
 
 
 async def test_a_consent_is_forgotten_after_thirty_days(auth: AuthUnderTest) -> None:

@@ -27,8 +27,6 @@ from auth_back_channel import (
 )
 from auth_harness import AuthUnderTest, auth_under_test
 
-from auth_server.flows.refresh_times import RefreshTimes
-
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 # PingOne's tokens live for 600 s here. At 480 s a refresh is due for certain, and from 570 s on the
@@ -268,13 +266,6 @@ async def test_what_was_certainly_not_carried_out_is_tried_again_while_the_token
     auth.clock.advance(seconds=BACK_OFF)
     assert await is_still_served(auth, access)
     assert refreshes(auth) == 1
-
-
-def test_a_lease_that_does_not_outlast_two_time_outs_is_refused() -> None:
-    ten = timedelta(seconds=10)
-    with pytest.raises(ValueError, match="lease"):
-        RefreshTimes(timeout=ten, lease=2 * ten)
-    RefreshTimes(timeout=ten, lease=2 * ten + timedelta(seconds=1))
 
 
 @ON_SQLITE

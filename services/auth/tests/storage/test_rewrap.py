@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from auth_server.storage.tables import encryption_keys, metadata, refresh_handle
 
 KEYS = {"lost": bytes([9]) * 32, "old": bytes([1]) * 32, "new": bytes([2]) * 32}
 COPIES = 5
+CLOCK = partial(datetime.now, UTC)
 # Per copy: tokens; state, verifier and nonce; state and the account's tokens; a revocation.
 VALUES = COPIES * (1 + 3 + 2 + 1)
 
@@ -87,7 +89,9 @@ def fill(
 
 async def run(database: Database, *key_ids: str, batch: int = 3) -> Rewrapped:
     encryption = encryption_of(*key_ids)
-    return await rewrap(database, encryption, batch=batch, on_progress=lambda _count: None)
+    return await rewrap(
+        database, encryption, batch=batch, on_progress=lambda _count: None, now=CLOCK
+    )
 
 
 async def lease(tx: Transaction, grant: Grant, now: datetime) -> None:
@@ -156,7 +160,7 @@ async def test_progress_is_told_value_by_value(
     await fill(opened_as("old"))
     told: list[int] = []
     database, encryption = opened_as("new", "old"), encryption_of("new", "old")
-    await rewrap(database, encryption, batch=2, on_progress=told.append)
+    await rewrap(database, encryption, batch=2, on_progress=told.append, now=CLOCK)
     assert sum(told) == VALUES
     assert max(told) == 2
 
@@ -187,7 +191,7 @@ async def test_an_interrupted_run_goes_on_where_it_was(
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        await rewrap(database, encryption_of("new", "old"), batch=3, on_progress=stop)
+        await rewrap(database, encryption_of("new", "old"), batch=3, on_progress=stop, now=CLOCK)
     assert await values_by_key(database) == {"new": 3, "old": VALUES - 3}
     assert "old" in await registered(database)
     halfway = await everything(database)

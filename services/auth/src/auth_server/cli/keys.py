@@ -11,13 +11,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from auth_server.cli.console import advise, errors, print_table, say
-from auth_server.cli.formats import YesOption
-from auth_server.cli.running import (
-    CommandFailed,
-    Store,
-    run_on_store,
-    utc_now,
-)
+from auth_server.cli.formats import YesOption, counted, shown_instant
+from auth_server.cli.running import CommandFailed, Store, run_on_store, utc_now
 from auth_server.domain.audit import AuditAction, AuditActor, AuditEvent
 from auth_server.storage.encryption import KEY_BYTES, KeyRing
 from auth_server.storage.encryption_keys import RegisteredKey
@@ -39,11 +34,11 @@ keys = typer.Typer(
 def generate(
     key_id: Annotated[
         str | None,
-        typer.Option("--id", help="The key's name; by default k, today's date and four letters."),
+        typer.Option("--id", help="the key's id; by default k, today's date and four characters"),
     ] = None,
     *,
     cookie: Annotated[
-        bool, typer.Option("--cookie", help="A key that signs forms: COOKIE_ENCRYPTION_KEY.")
+        bool, typer.Option("--cookie", help="a key that signs forms, for COOKIE_ENCRYPTION_KEY")
     ] = False,
 ) -> None:
     """Make a new random key and print it, ready to be appended to the ring. Changes nothing.
@@ -88,7 +83,7 @@ def list_keys() -> None:
 @keys.command(name="rewrap")
 def rewrap_all(
     batch: Annotated[
-        int, typer.Option("--batch", min=1, max=10_000, help="Values per transaction.")
+        int, typer.Option("--batch", min=1, max=10_000, help="values per transaction")
     ] = 500,
 ) -> None:
     """Encrypt everything anew with the first key of the ring, so that the others may leave.
@@ -106,15 +101,12 @@ def rewrap_all(
         total = counts.total() - counts[store.encryption.key_ids[0]]
         with _progress(total) as on_progress:
             done = await rewrap(
-                store.database, store.encryption, batch=batch, on_progress=on_progress
+                store.database,
+                store.encryption,
+                batch=batch,
+                on_progress=on_progress,
+                now=store.now,
             )
-        rewrapped = AuditEvent(
-            AuditAction.KEYS_REWRAPPED,
-            AuditActor.OPERATOR,
-            note=f"forgotten: {' '.join(done.forgotten) or '-'}",
-        )
-        async with store.database.transaction() as tx:
-            await tx.audit_events.append(rewrapped, now=store.now())
         _tell(store, done)
         return done
 
@@ -140,7 +132,7 @@ def abandon(
         await check_ring(store.database, now=store.now(), may_lack=True)
         lost = await grants_under(store.database, key_id)
         if not yes:
-            typer.confirm(f"End {len(lost)} grants, and forget {key_id}?", abort=True, err=True)
+            typer.confirm(f"End {counted(len(lost), 'grant')}, and forget {key_id}?", abort=True, err=True)
         # Imported here: `migrate`, which runs before every start, needs none of it.
         from auth_server.cli.grants import end_grants_of
 
@@ -155,7 +147,7 @@ def abandon(
             )
         return len(lost)
 
-    say(f"{run_on_store(work)} grants ended; the service starts without {key_id}.")
+    say(f"{counted(run_on_store(work), 'grant')} ended; the service starts without {key_id}.")
 
 
 def _new_id() -> str:
@@ -171,7 +163,7 @@ async def _list(store: Store) -> None:
     ring = store.encryption.key_ids
     names = list(dict.fromkeys([*ring, *registered, *counts]))
     print_table(
-        ["key", "in the ring", "registered since", "values"],
+        ["ID", "IN THE RING", "REGISTERED SINCE", "VALUES"],
         [
             (name, _place(name, ring, state), _since(registered, name), counts[name])
             for name in names
@@ -201,7 +193,7 @@ def _place(name: str, ring: tuple[str, ...], state: RingState) -> str:
 
 def _since(registered: dict[str, RegisteredKey], name: str) -> str | None:
     key = registered.get(name)
-    return None if key is None else f"{key.first_used_at:%Y-%m-%d %H:%M}"
+    return None if key is None else shown_instant(key.first_used_at)
 
 
 @contextmanager
@@ -226,17 +218,17 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
 
 def _tell(store: Store, done: Rewrapped) -> None:
     first = store.encryption.key_ids[0]
-    say(f"{done.under_first} values are encrypted with {first}.")
+    say(f"{first} encrypts {counted(done.under_first, 'value')}.")
     for name in done.forgotten:
         say(f"Nothing needs {name} any more: it may leave the ring.")
     problems = [
-        *(f"{count} need {name}, which the ring lacks" for name, count in done.lacking.items()),
-        *(f"{count} do not open with {name}" for name, count in done.damaged.items()),
+        *(f"{count} under {name}, which the ring lacks" for name, count in done.lacking.items()),
+        *(f"{count} damaged under {name}" for name, count in done.damaged.items()),
     ]
     others: Counter[str] = done.left - done.lacking - done.damaged
     problems.extend(
-        f"{count} came to be under {name} meanwhile: does every replica have {first} in front?"
+        f"{count} newly under {name}: does every replica have {first} in front?"
         for name, count in others.items()
     )
     if problems:
-        raise CommandFailed(f"{done.left.total()} values are left: {'; '.join(problems)}")
+        raise CommandFailed(f"{counted(done.left.total(), 'value')} left: {'; '.join(problems)}")

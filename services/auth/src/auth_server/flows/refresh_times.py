@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zlib import crc32
 
 from auth_server.domain.upstream_tokens import UpstreamTokens
 from auth_server.upstream.errors import UpstreamUnavailable
@@ -32,6 +33,14 @@ class RefreshTimes:
         """Refuse a lease that a second caller could take while the first one still asks."""
         if self.lease <= 2 * self.timeout:
             raise ValueError("the lease must outlast two time-outs of PingOne")
+
+    def due_at(self, tokens: UpstreamTokens, name: str) -> datetime:
+        """When the token set of this name is to be refreshed: the same at each question.
+
+        Jitter by name spreads the refreshes of logins that happened together.
+        """
+        jitter = self.jitter * (crc32(name.encode()) / 2**32)
+        return tokens.expires_at - self.due_before_expiry - jitter
 
     def is_alive(self, tokens: UpstreamTokens, now: datetime) -> bool:
         """True if the access token may be handed out."""

@@ -1,7 +1,6 @@
 """Answers with a grant's PingOne tokens while they live; has them refreshed when that is due."""
 
 import asyncio
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,7 +40,8 @@ class LiveUpstreamTokens:
         if is_alive:
             # Nobody waits for a refresh that is merely due: the live token serves.
             repeat_since = self.times.repeat_since(tokens, now)
-            if self._is_due(tokens) and stored.may_be_refreshed(now, repeat_since=repeat_since):
+            is_due = now >= self.times.due_at(tokens, f"{grant.id} {stored.version}")
+            if is_due and stored.may_be_refreshed(now, repeat_since=repeat_since):
                 self._start(grant, stored)
             return tokens
         if (back_off := stored.back_off(now)) is not None:
@@ -74,11 +74,6 @@ class LiveUpstreamTokens:
             self._in_flight[grant.id] = task
             task.add_done_callback(lambda _: self._in_flight.pop(grant.id, None))
         return task
-
-    def _is_due(self, tokens: UpstreamTokens) -> bool:
-        # Jitter spreads the refreshes of logins that happened together.
-        jitter = self.times.jitter * random.random()  # noqa: S311  (spreads load, hides nothing)
-        return self.now() >= tokens.expires_at - self.times.due_before_expiry - jitter
 
 
 def _unavailable(reason: str, retry_after_seconds: int | None = None) -> TemporarilyUnavailable:

@@ -7,8 +7,10 @@ again. What is done is done, so an interrupted run is simply started again.
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
+from auth_server.domain.audit import AuditAction, AuditActor, AuditEvent
 from auth_server.storage.database import Database
 from auth_server.storage.encrypted_values import COLUMNS, GRANT_TOKENS, EncryptedColumn
 from auth_server.storage.encryption import (
@@ -57,6 +59,7 @@ async def rewrap(
     *,
     batch: int,
     on_progress: Callable[[int], None],
+    now: Callable[[], datetime],
 ) -> Rewrapped:
     """Re-encrypt what is not under the first key, then forget keys that nothing is under any more.
 
@@ -79,6 +82,12 @@ async def rewrap(
         registered = {key.key_id for key in await tx.encryption_keys.all()}
         result.forgotten = tuple(sorted(registered - result.left.keys() - {first}))
         await tx.encryption_keys.delete(result.forgotten)
+        rewrapped = AuditEvent(
+            AuditAction.KEYS_REWRAPPED,
+            AuditActor.OPERATOR,
+            note=f"forgotten: {' '.join(result.forgotten) or '-'}",
+        )
+        await tx.audit_events.append(rewrapped, now=now())
     return result
 
 

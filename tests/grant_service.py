@@ -1,0 +1,171 @@
+"""One authorization server for the many examples of a state machine, and a look into its database.
+
+Grants are made as the callback makes them, without a sign-on: those have tests of their own.
+"""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import httpx2
+from auth_back_channel import is_for
+from auth_harness import (
+    CODE_CHALLENGE,
+    REDIRECT_URI,
+    RESOURCE,
+    AuthUnderTest,
+    PassOn,
+    auth_under_test,
+)
+from grant_model import ACCESS, CODE, GRACE, GRANT, GRANTS_PER_CLIENT, REFRESH, Stored
+
+from auth_server.domain.authorizations import (
+    AuthorizationRequest,
+    AuthorizationStep,
+    PendingAuthorization,
+    UpstreamAccount,
+)
+from auth_server.domain.grants import Subject
+from auth_server.domain.handles import digest
+from auth_server.domain.upstream_tokens import UpstreamTokens
+from auth_server.flows.issue_code import IssueCode
+from auth_server.flows.sweep_expired import SweepExpired
+
+CLIENT_ID, OTHER_CLIENT_ID = "the-client", "another-client"
+# Configured, so that they outlive every example.
+_CLIENTS = [
+    {
+        "client_id": client_id,
+        "redirect_uris": [REDIRECT_URI],
+        "grant_types": ["authorization_code", "refresh_token"],
+    }
+    for client_id in (CLIENT_ID, OTHER_CLIENT_ID)
+]
+_SCOPES = frozenset({"todo_api:read", "todo_api:write"})
+_STORED = {
+    "grants": "SELECT id, revoked_at, revocation_reason, last_used_at FROM grants",
+    "codes": "SELECT code_digest, redeemed_at FROM codes",
+    "access_handles": "SELECT access_digest, expires_at FROM access_handles",
+    "refresh_handles": "SELECT refresh_digest, expires_at, rotated_at, "
+    "answer_encrypted IS NOT NULL FROM refresh_handles",
+}
+_UNSPENT = """
+    SELECT count(*) FROM refresh_handles JOIN grants ON grants.id = grant_id
+    WHERE rotated_at IS NULL AND revoked_at IS NULL GROUP BY grant_id
+"""
+
+
+@dataclass
+class Service:
+    """The server, its event loop, and a connection of the test's own to the database."""
+
+    auth: AuthUnderTest
+    runner: asyncio.Runner
+    rows: sqlite3.Connection
+
+    def at_once(
+        self, callers: int, call: Callable[[], Awaitable[httpx.Response]]
+    ) -> list[httpx.Response]:
+        """Make the same call several times at once; return the answers, successes first."""
+
+        async def gather() -> list[httpx.Response]:
+            return await asyncio.gather(*(call() for _ in range(callers)))
+
+        return sorted(self.runner.run(gather()), key=lambda response: response.status_code)
+
+    def is_active(self, access: str) -> bool:
+        """What introspection says."""
+        return self.runner.run(self.auth.is_active(access))
+
+    def issue_code(self, subject: str, upstream_until: datetime) -> tuple[str, str]:
+        """A person has signed on and consented: the code, and the id of its grant."""
+        code = self.runner.run(self._issue_code(subject, upstream_until))
+        query = "SELECT grant_id FROM codes WHERE code_digest = ?"
+        return code, self.rows.execute(query, (digest(code),)).fetchone()[0]
+
+    async def _issue_code(self, subject: str, upstream_until: datetime) -> str:
+        resources = self.auth.resources
+        issue_code = IssueCode(
+            resources.lifetimes, GRANTS_PER_CLIENT, resources.revoke_grant, resources.now
+        )
+        request = AuthorizationRequest(
+            CLIENT_ID, REDIRECT_URI, None, CODE_CHALLENGE, RESOURCE, _SCOPES, frozenset()
+        )
+        pending = PendingAuthorization(
+            id=str(uuid4()),
+            step=AuthorizationStep.AT_PINGONE,
+            browser_digest=digest("a browser"),
+            request=request,
+            expires_at=resources.now() + CODE,
+        )
+        # Without a refresh token of PingOne's its tokens are dead when they have expired.
+        tokens = UpstreamTokens("a token", None, "", upstream_until)
+        async with resources.database.transaction() as tx:
+            issued = await issue_code(tx, pending, UpstreamAccount(Subject(subject, "a"), tokens))
+        issue_code.committed(issued)
+        return issued.code
+
+    def sweep(self) -> None:
+        """Sweep until nothing is left to be swept."""
+        resources = self.auth.resources
+        sweep = SweepExpired(
+            resources.database, resources.revoke_grant, resources.lifetimes, resources.now
+        )
+        self.runner.run(sweep.until_clean())
+
+    def stored(self) -> Stored:
+        """What the database holds."""
+        return {table: set(self.rows.execute(query)) for table, query in _STORED.items()}
+
+    def lineages(self) -> list[int]:
+        """How many unspent refresh handles each grant has that was not ended."""
+        return [count for (count,) in self.rows.execute(_UNSPENT)]
+
+    def empty(self) -> None:
+        """Begin anew, but for the clock, which goes on."""
+        for table in ("grants", "consents", "upstream_revocations", "audit_events"):
+            self.rows.execute(f"DELETE FROM {table}")  # noqa: S608  (names from here)
+
+
+@contextmanager
+def service_on(file: Path) -> Iterator[Service]:
+    """The server on a migrated SQLite file.
+
+    PingOne answers no revocation before the end: the outbox, whose tests are elsewhere, stands by.
+    """
+    is_over = asyncio.Event()
+
+    async def hold_revocations(request: httpx2.Request, pass_on: PassOn) -> httpx2.Response:
+        if is_for(request, "/revoke"):
+            await is_over.wait()
+        return await pass_on(request)
+
+    server = auth_under_test(
+        f"sqlite+aiosqlite:///{file}",
+        auth_clients=json.dumps(_CLIENTS),
+        auth_code_seconds=CODE.seconds,
+        auth_access_handle_seconds=ACCESS.seconds,
+        auth_refresh_handle_days=REFRESH.days,
+        auth_refresh_grace_seconds=GRACE.seconds,
+        auth_grant_days=GRANT.days,
+        auth_grants_per_client=GRANTS_PER_CLIENT,
+        pingone_timeout_seconds=20,
+    )
+    with asyncio.Runner() as runner, closing(sqlite3.connect(file, isolation_level=None)) as rows:
+        rows.execute("PRAGMA foreign_keys=ON")
+        stack = AsyncExitStack()
+        auth = runner.run(stack.enter_async_context(server))
+        try:
+            auth.pingone.intercept = hold_revocations
+            auth.client_id = CLIENT_ID
+            yield Service(auth, runner, rows)
+        finally:
+            is_over.set()
+            runner.run(stack.aclose())
