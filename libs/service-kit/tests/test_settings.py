@@ -78,9 +78,9 @@ def test_a_refusal_names_every_wrong_variable(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("PUBLIC_URL")
     monkeypatch.setenv("PORT", "99999")
     first, *lines = refusal().splitlines()
-    assert first == "This service cannot start with the environment it was given:"
+    assert first == "The environment is not complete, or not right:"
     assert lines == [
-        "  PUBLIC_URL: Field required",
+        "  PUBLIC_URL: must be set",
         "  PORT: Input should be less than or equal to 65535",
     ]
 

@@ -93,7 +93,18 @@ async def test_a_time_that_is_none_is_wrong_usage(auth: AuthUnderTest, run: Comm
     assert auth.client_id
     refused = await run("audit", "export", "--since", "yesterday")
     assert refused.exit_code == 2
-    assert "2026-11-02" in refused.stderr
+    assert "for --since: must be like 2026-11-02" in refused.stderr
+
+
+@ON_SQLITE
+async def test_a_span_that_ends_before_it_begins_is_wrong_usage(
+    auth: AuthUnderTest, run: Commands
+) -> None:
+    assert auth.client_id
+    span = ("--since", "2026-12-01", "--until", "2026-11-01")
+    refused = await run("audit", "export", *span)
+    assert refused.exit_code == 2
+    assert "for --until: must be later than --since" in refused.stderr
 
 
 async def test_the_tail_is_the_last_lines_as_text_for_people(

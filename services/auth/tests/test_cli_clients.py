@@ -111,6 +111,17 @@ async def test_an_added_client_passes_the_checks_of_a_registration(
 
 
 @ON_SQLITE
+@pytest.mark.parametrize("name", ["", "  ", "two\nlines", "\x1b[31mred"])
+async def test_a_client_is_added_with_a_line_of_text_as_its_name(
+    auth: AuthUnderTest, run: Commands, name: str
+) -> None:
+    refused = await run("clients", "add", "--name", name, "--redirect-uri", REDIRECT_URI)
+    assert refused.exit_code == 2
+    assert "--name" in refused.stderr
+    assert await count_rows(auth, clients) == 1
+
+
+@ON_SQLITE
 async def test_a_private_use_scheme_is_allowed_by_the_services_own_setting(
     auth: AuthUnderTest, run: Commands
 ) -> None:
@@ -208,7 +219,7 @@ async def test_what_ends_grants_asks_first(
     handles = await auth.obtain_handles()
     refused = await run("clients", command, auth.client_id, answer="n\n")
     assert refused.exit_code == 1
-    assert "active grants end: 1" in refused.stderr
+    assert "A test client? Its active grants end: 1" in refused.stderr
     assert await auth.is_active(handles["access_token"])
     assert (await run("clients", command, auth.client_id, answer="y\n")).exit_code == 0
     assert not await auth.is_active(handles["access_token"])

@@ -65,7 +65,7 @@ CHANGES = [
     ({"MCP_SERVER_CLIENT_ID": "nobody"}, "client credentials", "does not know"),
     ({"MCP_SERVER_CLIENT_ID": "nobody"}, "redirect URI", "does not know the client"),
     ({"AUTH_PUBLIC_URL": "https://auth.acme.com"}, "configuration", "is a placeholder"),
-    ({"MCP_RESOURCE": None}, "configuration", "MCP_RESOURCE: Field required"),
+    ({"MCP_RESOURCE": None}, "configuration", "MCP_RESOURCE: must be set"),
 ]
 
 
@@ -114,9 +114,23 @@ def test_a_database_without_a_schema_needs_a_migration(patient: Patient, tmp_pat
     file.touch()
     empty = patient.examine(AUTH_DATABASE_URL=url)["database"]
     assert missing["found"] == f"there is no file {file}"
-    assert "the database schema is not there" in empty["found"]
+    assert empty["found"] == "the database schema is not there, this version needs 0002"
     for finding in (missing, empty):
         assert (finding["outcome"], finding["advice"]) == ("problem", "run `auth migrate`")
+
+
+def test_the_database_that_was_examined_is_named(patient: Patient) -> None:
+    found = patient.examine()["database"]["found"]
+    assert patient.database_url.rpartition("/")[2] in found
+
+
+@on_one_database
+def test_the_embedded_database_is_only_a_warning_outside_of_development(patient: Patient) -> None:
+    # PINGONE_ISSUER is missing as well, so that only the database is looked at.
+    changes = {"AUTH_PUBLIC_URL": "https://auth.acme.com", "PINGONE_ISSUER": None}
+    finding = patient.examine(**changes)["database"]
+    assert finding["outcome"] == "warning"
+    assert "PostgreSQL" in finding["advice"]
 
 
 @on_one_database
@@ -176,7 +190,7 @@ def test_values_under_a_key_that_is_gone_are_a_problem(
     fill(patient.database_url, is_registered=is_registered)
     finding = patient.examine(AUTH_ENCRYPTION_KEYS=OTHER_KEYS)["encryption keys"]
     assert finding["outcome"] == "problem"
-    assert finding["found"] == "the ring lacks k1, under which 1 values are"
+    assert finding["found"] == "the ring lacks k1; values that need it: 1"
 
 
 def test_another_key_under_an_old_id_is_a_problem(patient: Patient) -> None:

@@ -126,7 +126,7 @@ def test_list_counts_what_each_key_still_encrypts(auth_command: Auth, database_u
     assert listed.exit_code == 0, listed.output
     assert table(listed) == {
         "new": ["first", "-", "0"],
-        "old": ["yes", "2026-11-02 09:30", str(GRANTS)],
+        "old": ["yes", "2026-11-02 09:30:00Z", str(GRANTS)],
     }
     assert listed.stderr == ""
 
@@ -142,7 +142,7 @@ def test_list_shows_a_key_that_is_missing_and_one_that_is_another(
 ) -> None:
     fill(database_url, OLD)
     missing = auth_command("list", ring=NEW)
-    assert table(missing)["old"] == ["missing", "2026-11-02 09:30", str(GRANTS)]
+    assert table(missing)["old"] == ["missing", "2026-11-02 09:30:00Z", str(GRANTS)]
     assert "old is needed" in missing.stderr
     another = auth_command("list", ring=OTHER_OLD)
     assert table(another)["old"][0] == "another key"
@@ -154,7 +154,7 @@ def test_after_a_rewrap_the_old_key_may_leave(auth_command: Auth, database_url: 
     done = auth_command("rewrap", "--batch", "4", ring=f"{NEW},{OLD}")
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines() == [
-        f"{GRANTS} values are encrypted with new.",
+        f"new encrypts {GRANTS} values.",
         "Nothing needs old any more: it may leave the ring.",
     ]
     progress = done.stderr.splitlines()
@@ -171,7 +171,7 @@ def test_a_second_rewrap_has_nothing_to_do(auth_command: Auth, database_url: str
     auth_command("rewrap", ring=f"{NEW},{OLD}")
     again = auth_command("rewrap", ring=NEW)
     assert (again.exit_code, again.stderr) == (0, "")
-    assert again.stdout == f"{GRANTS} values are encrypted with new.\n"
+    assert again.stdout == f"new encrypts {GRANTS} values.\n"
 
 
 def test_rewrap_says_which_key_is_missing_and_for_how_many_values(
@@ -190,7 +190,9 @@ def test_rewrap_refuses_a_ring_with_another_key_under_an_old_id(
     fill(database_url, OLD)
     refused = auth_command("rewrap", ring=f"{NEW},{OTHER_OLD}")
     assert refused.exit_code == 1
-    assert refused.stderr == "the key old is not the old that this database was encrypted with\n"
+    told, advice = refused.stderr.split(": ")
+    assert told == "the key old is not the old that this database was encrypted with"
+    assert advice == "put the former back; a new key needs an id of its own\n"
 
 
 def test_a_lost_key_is_given_up_with_the_grants_under_it(
@@ -215,6 +217,15 @@ def test_a_key_that_is_still_there_is_not_given_up(auth_command: Auth, database_
     assert refused.exit_code == 1
     assert "old is in the ring" in refused.stderr
     assert table(auth_command("list", ring=OLD))["old"][2] == str(GRANTS)
+
+
+def test_a_key_that_nothing_needs_is_not_given_up_either(
+    auth_command: Auth, database_url: str
+) -> None:
+    fill(database_url, OLD)
+    refused = auth_command("abandon", "odl", "--yes", ring=OLD)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "nothing here needs a key odl" in refused.stderr
 
 
 def test_no_key_is_ever_printed(auth_command: Auth, database_url: str) -> None:

@@ -7,8 +7,10 @@ import httpx2
 import pytest
 from auth_answers import error_at_client
 from auth_back_channel import Failure, answering, downstream, fail_at, heal, keep_token_answers
-from auth_harness import INTERNAL, AuthUnderTest, auth_under_test
+from auth_harness import INTERNAL, AuthUnderTest, PassOn, auth_under_test
 from structlog.testing import capture_logs
+
+from auth_server.storage.upstream_revocations import UpstreamRevocations
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -80,6 +82,27 @@ async def test_a_failed_revocation_is_logged_with_pingones_correlation_id(
     assert [line for line in logs if CORRELATION_ID in str(line.get("reason"))]
 
 
+async def test_a_token_that_is_not_believed_is_logged_with_pingones_correlation_id(
+    auth: AuthUnderTest,
+) -> None:
+    access = (await auth.obtain_handles())["access_token"]
+    auth.clock.advance(seconds=TOKEN_SECONDS)
+
+    async def spoil(request: httpx2.Request, pass_on: PassOn) -> httpx2.Response:
+        response = await pass_on(request)
+        if not request.url.path.endswith("/token"):
+            return response
+        await response.aread()
+        body = response.json() | {"access_token": "not.a.token"}
+        return httpx2.Response(200, json=body, headers={"Correlation-Id": CORRELATION_ID})
+
+    auth.pingone.intercept = spoil
+    with capture_logs() as logs:
+        assert not await auth.is_active(access)
+    [line] = [line for line in logs if line["event"] == "upstream.answer_rejected"]
+    assert line["correlation_id"] == CORRELATION_ID
+
+
 async def test_a_correlation_id_that_is_none_is_not_repeated(auth: AuthUnderTest) -> None:
     access = (await auth.obtain_handles())["access_token"]
     auth.clock.advance(seconds=TOKEN_SECONDS)
@@ -98,7 +121,15 @@ async def test_a_refresh_is_logged_with_what_it_took_and_without_what_it_brought
     with capture_logs() as logs:
         await downstream(auth, handles["access_token"])
     [line] = [line for line in logs if line["event"] == "upstream.refreshed"]
-    assert set(line) == {"event", "log_level", "grant_id", "version", "seconds"}
+    assert set(line) == {
+        "event",
+        "log_level",
+        "grant_id",
+        "version",
+        "seconds",
+        "correlation_id",
+    }
+    assert line["correlation_id"]
     assert line["version"] == 2
     assert 0 <= line["seconds"] < 60
     for member in ("access_token", "refresh_token", "id_token"):
@@ -139,3 +170,25 @@ async def test_revocations_are_counted_and_those_that_wait_are_seen(auth: AuthUn
     await auth.settle()
     assert await metric(auth, 'auth_upstream_revocations_total{outcome="revoked"}') == 1
     assert await metric(auth, "auth_upstream_revocations_waiting") == 0
+
+
+async def test_those_that_wait_are_not_counted_anew_for_each_that_is_sent(
+    auth: AuthUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_at(auth, "/revoke", answering(503))
+    for _ in range(4):
+        access = (await auth.obtain_handles())["access_token"]
+        await auth.anyone.post("/revoke", data={"client_id": auth.client_id, "token": access})
+        await auth.settle()
+    heal(auth)
+    auth.clock.advance(hours=1)
+    counts, count = list[int](), UpstreamRevocations.count
+
+    async def counted(rows: UpstreamRevocations) -> int:
+        counts.append(await count(rows))
+        return counts[-1]
+
+    monkeypatch.setattr(UpstreamRevocations, "count", counted)
+    auth.resources.send_revocations.wake()
+    await auth.settle()
+    assert counts == [4, 0]

@@ -8,6 +8,7 @@ from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 _LOOPBACK_NAMES = frozenset({"localhost"})
@@ -56,15 +57,19 @@ def read_settings_or_exit(settings_class: type[SettingsT]) -> SettingsT:
         raise SystemExit(os.EX_CONFIG) from None
 
 
-_REFUSAL = "This service cannot start with the environment it was given:"
+_REFUSAL = "The environment is not complete, or not right:"
 
 
 def _explain(error: ValidationError) -> str:
     items = error.errors(include_url=False, include_input=False, include_context=False)
-    lines = [
-        f"{_variable(item['loc'])}: {item['msg'].removeprefix('Value error, ')}" for item in items
-    ]
+    lines = [f"{_variable(item['loc'])}: {_reason(item)}" for item in items]
     return "\n  ".join([_REFUSAL, *lines])
+
+
+def _reason(item: ErrorDetails) -> str:
+    if item["type"] == "missing":
+        return "must be set"
+    return item["msg"].removeprefix("Value error, ")
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

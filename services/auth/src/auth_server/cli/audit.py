@@ -36,7 +36,10 @@ def tail(
     subject: Annotated[str | None, typer.Option(help="only a person's (PingOne's sub)")] = None,
     client: Annotated[str | None, typer.Option(help="only a client's (its client_id)")] = None,
     grant: Annotated[str | None, typer.Option(help="only a grant's (its id)")] = None,
-    event: Annotated[AuditAction | None, typer.Option(help="only of this kind")] = None,
+    event: Annotated[
+        AuditAction | None,
+        typer.Option(metavar="EVENT", help="only of this kind, for example grant_ended"),
+    ] = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
     """Show the last events, a line each, the newest at the end.
@@ -67,9 +70,10 @@ def export(
     are complete. Example: auth audit export --since 2026-11-01 --until 2026-12-01 > november.jsonl
     """
     wanted = AuditFilter(
-        since=None if since is None else parse_instant(since),
-        until=None if until is None else parse_instant(until),
+        since=parse_instant(since, "--since"), until=parse_instant(until, "--until")
     )
+    if wanted.since is not None and wanted.until is not None and wanted.until <= wanted.since:
+        raise typer.BadParameter("must be later than --since", param_hint="--until")
 
     async def work(store: Store) -> None:
         async for events in audit_pages(store.database, wanted):

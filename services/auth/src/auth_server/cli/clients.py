@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from auth_server.cli.console import advise, print_table, say
+from auth_server.cli.console import advise, print_table, printable, say
 from auth_server.cli.formats import (
     Format,
     FormatOption,
@@ -101,6 +101,8 @@ def add(
 
     Example: auth clients add --name "Build agent" --redirect-uri https://ci.example.com/callback
     """
+    if not name.strip() or not name.isprintable():
+        raise typer.BadParameter("must be a line of text", param_hint="--name")
     document = {
         "client_name": name,
         "redirect_uris": redirect_uri,
@@ -184,14 +186,17 @@ async def _find(store: Store, client_id: str) -> tuple[ClientRecord, int]:
         selection = GrantSelection(client_id=client_id)
         active = await read.grant_listing.count_active(selection, now=store.now())
     if record is None:
-        raise CommandFailed("no such client (one of AUTH_CLIENTS changes with the configuration)")
+        raise CommandFailed(
+            "no such client here (one of AUTH_CLIENTS is changed in the configuration)"
+        )
     return record, active
 
 
 async def _confirm(store: Store, client_id: str, verb: str, *, yes: bool) -> None:
-    _, active = await _find(store, client_id)
+    record, active = await _find(store, client_id)
     if not yes:
-        typer.confirm(f"{verb} the client? Its active grants end: {active}", abort=True, err=True)
+        name = printable(record.client.metadata.client_name or "the client without a name")
+        typer.confirm(f"{verb} {name}? Its active grants end: {active}", abort=True, err=True)
 
 
 def _document(record: ClientRecord, now: datetime) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Format(StrEnum):
 
 def doctor(
     output: Annotated[
-        Format, typer.Option("--format", help="json is for programs: one document on stdout.")
+        Format, typer.Option("--format", help="text for people, json for programs: one document")
     ] = Format.TEXT,
 ) -> None:
     """Examine this installation: for each thing, what is wrong and what to change.

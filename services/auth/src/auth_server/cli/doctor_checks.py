@@ -28,7 +28,7 @@ from service_kit.settings import InvalidSettings, is_loopback_host
 def examine_refused_environment(error: InvalidSettings) -> list[Finding]:
     """A finding per variable that is wrong or missing."""
     _, *lines = str(error).splitlines()
-    advice = "set it in the environment; .env.example lists every variable"
+    advice = "correct it in the environment; .env.example explains every variable"
     return [problem("configuration", line.strip(), advice) for line in lines]
 
 
@@ -51,12 +51,12 @@ async def examine_database(settings: DataSettings) -> list[Finding]:
     async with open_store(settings) as store:
         try:
             await check_schema(store.database)
-            return [ok("database", "reachable, with the newest schema"), *await _keys(store)]
+            return [_database(settings), *await _keys(store)]
         except StorageUnavailable as error:
             advice = "check AUTH_DATABASE_URL, and that this machine may reach the database"
             return [problem("database", str(error), advice)]
         except SchemaOutdated as error:
-            return [problem("database", str(error), "run `auth migrate`")]
+            return [problem("database", error.found, "run `auth migrate`")]
 
 
 async def examine_redis(url: str) -> Finding:
@@ -107,6 +107,20 @@ def _missing_file(settings: DataSettings) -> Path | None:
     return None if file.exists() else file
 
 
+def _database(settings: DataSettings) -> Finding:
+    """Which one it is: one that is well and not the one that was meant is no help."""
+    check = "database"
+    url = parse_database_url(settings.auth_database_url.get_secret_value())
+    if url.drivername != SQLITE:
+        place = "/".join(filter(None, (url.host, url.database)))
+        return ok(check, f"PostgreSQL at {place}, with the newest schema")
+    found = f"the file {url.database}, with the newest schema"
+    if settings.is_development:
+        return ok(check, found)
+    advice = "fit for one process; for more than one, point AUTH_DATABASE_URL at PostgreSQL"
+    return warning(check, found, advice)
+
+
 async def _keys(store: Store) -> list[Finding]:
     check = "encryption keys"
     ring = store.encryption.key_ids
@@ -124,7 +138,7 @@ async def _keys(store: Store) -> list[Finding]:
     findings.extend(
         problem(
             check,
-            f"the ring lacks {key_id}, under which {counts[key_id]} values are",
+            f"the ring lacks {key_id}; values that need it: {counts[key_id]}",
             "put it back into AUTH_ENCRYPTION_KEYS; `auth keys rewrap` makes it dispensable",
         )
         for key_id in sorted({*state.missing, *counts} - {*ring})

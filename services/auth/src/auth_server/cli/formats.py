@@ -43,12 +43,15 @@ def shown_instant(value: datetime | None) -> str | None:
     return None if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def parse_instant(value: str) -> datetime:
-    """Read a date or an ISO 8601 time; one without an offset is UTC."""
+def parse_instant(value: str | None, option: str) -> datetime | None:
+    """Read a date or an ISO 8601 time that an option was given; one without an offset is UTC."""
+    if value is None:
+        return None
     try:
         parsed = datetime.fromisoformat(value)
     except ValueError:
-        raise typer.BadParameter("must be like 2026-11-02 or 2026-11-02T09:30:00Z") from None
+        wanted = "must be like 2026-11-02 or 2026-11-02T09:30:00Z"
+        raise typer.BadParameter(wanted, param_hint=option) from None
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed
 
 
@@ -57,8 +60,14 @@ def check_note(value: str | None) -> str | None:
     if value is None:
         return None
     if len(value) > MAX_NOTE_LENGTH or not value.isprintable():
-        raise typer.BadParameter(f"must be one line of at most {MAX_NOTE_LENGTH} characters")
+        wanted = f"must be one line of at most {MAX_NOTE_LENGTH} characters"
+        raise typer.BadParameter(wanted, param_hint="--reason")
     return value
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: "1 grant", "2 grants"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def write_json_lines(documents: Iterable[Mapping[str, Any]]) -> None:

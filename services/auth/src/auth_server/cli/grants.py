@@ -13,6 +13,7 @@ from auth_server.cli.formats import (
     NoteOption,
     YesOption,
     check_note,
+    counted,
     instant,
     shown_instant,
     write_json_lines,
@@ -114,13 +115,13 @@ def revoke(
     async def work(store: Store) -> int:
         count = await _count(store, grant_id, selection)
         if count and not yes:
-            typer.confirm(f"End {_counted(count)}?", abort=True, err=True)
+            typer.confirm(f"End {counted(count, 'grant')}?", abort=True, err=True)
         end_grants = end_grants_of(store)
         if grant_id is None:
             return await end_grants.all_of(selection, note=note)
         return int(await end_grants.one(grant_id, note=note))
 
-    say(f"{_counted(run_on_store(work, encrypts=True))} ended.")
+    say(f"{counted(run_on_store(work, encrypts=True), 'grant')} ended.")
 
 
 def end_grants_of(store: Store) -> EndGrants:
@@ -129,17 +130,13 @@ def end_grants_of(store: Store) -> EndGrants:
     return EndGrants(store.database, revoke_grant, store.now)
 
 
-def _counted(count: int) -> str:
-    return "1 grant" if count == 1 else f"{count} grants"
-
-
 async def _count(store: Store, grant_id: str | None, selection: GrantSelection) -> int:
     async with store.database.reading() as read:
         if grant_id is None:
             return await read.grant_listing.count_active(selection, now=store.now())
         grant = await read.grants.find(grant_id)
     if grant is None:
-        raise CommandFailed("no such grant")
+        raise CommandFailed("no such grant (one that ended is kept for a day)")
     return int(grant.revoked_at is None)
 
 
@@ -148,7 +145,7 @@ async def _details(store: Store, grant_id: str) -> dict[str, Any]:
     async with store.database.reading() as read:
         grant = await read.grants.find(grant_id)
         if grant is None:
-            raise CommandFailed("no such grant")
+            raise CommandFailed("no such grant (one that ended is kept for a day)")
         client = await read.clients.record(grant.client_id)
         access, refresh = await read.grant_listing.count_live_handles(grant_id, now=now)
         upstream = await read.grant_listing.upstream_state(grant_id)

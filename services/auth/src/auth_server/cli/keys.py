@@ -130,9 +130,13 @@ def abandon(
         if key_id in store.encryption.key_ids:
             raise CommandFailed(f"{key_id} is in the ring: take it out first, or rewrap")
         await check_ring(store.database, now=store.now(), may_lack=True)
+        if not await _is_used(store, key_id):
+            raise CommandFailed(f"nothing here needs a key {key_id}: `auth keys list` names them")
         lost = await grants_under(store.database, key_id)
         if not yes:
-            typer.confirm(f"End {counted(len(lost), 'grant')}, and forget {key_id}?", abort=True, err=True)
+            typer.confirm(
+                f"End {counted(len(lost), 'grant')}, and forget {key_id}?", abort=True, err=True
+            )
         # Imported here: `migrate`, which runs before every start, needs none of it.
         from auth_server.cli.grants import end_grants_of
 
@@ -148,6 +152,12 @@ def abandon(
         return len(lost)
 
     say(f"{counted(run_on_store(work), 'grant')} ended; the service starts without {key_id}.")
+
+
+async def _is_used(store: Store, key_id: str) -> bool:
+    async with store.database.reading() as tx:
+        registered = {key.key_id for key in await tx.encryption_keys.all()}
+    return key_id in registered or (await values_by_key(store.database))[key_id] > 0
 
 
 def _new_id() -> str:
@@ -222,12 +232,12 @@ def _tell(store: Store, done: Rewrapped) -> None:
     for name in done.forgotten:
         say(f"Nothing needs {name} any more: it may leave the ring.")
     problems = [
-        *(f"{count} under {name}, which the ring lacks" for name, count in done.lacking.items()),
-        *(f"{count} damaged under {name}" for name, count in done.damaged.items()),
+        *(f"{count} need {name}, which the ring lacks" for name, count in done.lacking.items()),
+        *(f"{count} do not open with {name}" for name, count in done.damaged.items()),
     ]
     others: Counter[str] = done.left - done.lacking - done.damaged
     problems.extend(
-        f"{count} newly under {name}: does every replica have {first} in front?"
+        f"{count} came to be under {name} meanwhile: does every replica have {first} in front?"
         for name, count in others.items()
     )
     if problems:

@@ -55,7 +55,8 @@ async def check_ring(database: Database, *, now: datetime, may_lack: bool = Fals
 
 def _refuse_if_wrong(state: RingState, *, may_lack: bool) -> None:
     problems = [
-        f"the key {key_id} is not the {key_id} that this database was encrypted with"
+        f"the key {key_id} is not the {key_id} that this database was encrypted with:"
+        " put the former back; a new key needs an id of its own"
         for key_id in state.different
     ]
     if state.missing and not may_lack:

@@ -30,7 +30,11 @@ _ADVISORY_LOCK: Final = 0x6D63705F61757468
 
 
 class SchemaOutdated(Exception):
-    """The database lacks migrations that this version of the program needs."""
+    """The database lacks migrations that this version of the program needs; `found` says which."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"{found}: run `auth migrate`, then start again")
+        self.found = found
 
 
 def upgrade(url: str) -> None:
@@ -58,8 +62,7 @@ async def check_schema(database: Database) -> None:
         _log.warning("schema.newer_than_program", schema=current, program=head)
         return
     raise SchemaOutdated(
-        f"the database schema is {current or 'not there'}, this version needs {head}: "
-        "run `auth migrate`, then start again"
+        f"the database schema is {current or 'not there'}, this version needs {head}"
     )
 
 
