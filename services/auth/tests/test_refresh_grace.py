@@ -16,7 +16,13 @@ from auth_server.domain.handles import digest
 from auth_server.flows.sweep_expired import SweepExpired
 from auth_server.storage.database import StorageUnavailable
 from auth_server.storage.grants import Grants
-from auth_server.storage.tables import access_handles, clients, grants, refresh_handles
+from auth_server.storage.tables import (
+    access_handles,
+    audit_events,
+    clients,
+    grants,
+    refresh_handles,
+)
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 Replicas = tuple[AuthUnderTest, AuthUnderTest]
@@ -230,12 +236,14 @@ async def test_a_refresh_that_dies_half_way_has_spent_nothing(
         raise StorageUnavailable("the connection is gone")
 
     handles = await auth.obtain_handles()
+    recorded = await count_rows(auth, audit_events)
     with monkeypatch.context() as patch:
         patch.setattr(Grants, "touch", fail)
         response = await auth.refresh(handles["refresh_token"])
     assert refusal(response, 503) == "temporarily_unavailable"
     assert await sealed_answers(auth) == []
     assert await count_rows(auth, access_handles) == 1
+    assert await count_rows(auth, audit_events) == recorded
     await renewed(auth, handles["refresh_token"])
 
 

@@ -68,6 +68,11 @@ async def test_a_death_that_is_found_in_the_background_shows_in_the_next_answer(
     assert not await auth.is_active(access)
 
 
+def no_url(_request: httpx2.Request) -> httpx2.Response:
+    """What the client raises for an endpoint such as https://host:port/."""
+    raise httpx2.InvalidURL("as the test wants it")
+
+
 @ON_SQLITE
 @pytest.mark.parametrize(
     "failure",
@@ -96,6 +101,19 @@ async def test_a_death_that_is_found_in_the_background_shows_in_the_next_answer(
             answering(200, '{"access_token":"x","token_type":"mac","expires_in":600}'),
             id="200 with another token type",
         ),
+        pytest.param(
+            answering(200, '{"access_token":"x","token_type":"Bearer","expires_in":[600]}'),
+            id="200 with a lifetime that is no number",
+        ),
+        pytest.param(
+            answering(200, '{"access_token":"x","token_type":"Bearer","expires_in":1e999}'),
+            id="200 with an endless lifetime",
+        ),
+        pytest.param(
+            answering(200, '{"access_token":"\\ud800","token_type":"Bearer","expires_in":600}'),
+            id="200 with a token that is no text",
+        ),
+        pytest.param(no_url, id="what is published is no URL"),
     ],
 )
 async def test_an_outage_is_bridged_by_a_live_token_then_told_and_never_ends_the_grant(

@@ -57,6 +57,7 @@ class Follower:
         self.forgotten: asyncio.Queue[str] = asyncio.Queue()
         self.delays: asyncio.Queue[float] = asyncio.Queue()
         self.counted: list[str] = []
+        self.defect: Exception | None = None
         self._may_go_on = asyncio.Semaphore(0)
         self.pulse = FeedPulse(lambda: self.monotonic)
         self.feed = RevocationFeed(
@@ -77,6 +78,8 @@ class Follower:
         self.forgotten.put_nowait(grant_id)
 
     def forget_everything(self) -> None:
+        if self.defect is not None:
+            raise self.defect
         self.forgotten.put_nowait(EVERYTHING)
 
     async def next_forgotten(self) -> str:
@@ -212,21 +215,6 @@ async def test_a_silent_connection_is_dropped_and_made_anew(auth: FakeAuth) -> N
         await auth.stream()
 
 
-async def test_it_is_alive_until_nothing_was_heard_for_three_heartbeats() -> None:
-    seconds = 100.0
-    pulse = FeedPulse(lambda: seconds)
-    assert not pulse.is_alive()
-    pulse.beat()
-    seconds += 0.89
-    assert pulse.is_alive()
-    seconds += 0.02
-    assert not pulse.is_alive()
-    pulse.beat()
-    assert pulse.is_alive()
-    pulse.stop()
-    assert not pulse.is_alive()
-
-
 async def test_heartbeats_before_ready_prove_nothing(auth: FakeAuth) -> None:
     async with following(auth) as follower:
         stream = await auth.stream()
@@ -289,3 +277,22 @@ async def test_nobody_at_the_address_is_an_outage_like_any_other() -> None:
         assert await follower.next_delay() == pytest.approx(0.05)
         task.cancel()
         await asyncio.wait([task])
+
+
+async def test_a_failure_that_nobody_foresaw_is_told_loudly_and_ends_nothing(
+    auth: FakeAuth,
+) -> None:
+    async with following(auth) as follower:
+        follower.defect = RuntimeError("the handler is closed")  # as uvloop says it at times
+        stream = await auth.stream()
+        with capture_logs() as logs:
+            await stream.write(READY)
+            assert await follower.next_delay() == pytest.approx(0.05)
+        assert not follower.pulse.is_alive()
+        [line] = logs
+        assert (line["event"], line["log_level"]) == ("revocation_feed.failed", "error")
+        follower.defect = None
+        follower.go_on()
+        stream = await auth.stream()
+        await stream.write(READY)
+        assert await follower.next_forgotten() == EVERYTHING

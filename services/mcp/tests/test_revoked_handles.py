@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_server.handle_verifier import HandleInactive, HandleVerifier
+from mcp_server.handle_verifier import FeedPulse, HandleInactive, HandleVerifier
 
 if TYPE_CHECKING:
     from services.mcp.tests.conftest import World
@@ -151,3 +151,18 @@ async def test_handles_of_one_grant_beyond_the_bound_are_forgotten_one_by_one(
     for handle in handles[1:]:
         await verifier.verify(handle)
     assert len(world.auth.asked) == 5
+
+
+async def test_the_feed_is_alive_until_nothing_was_heard_for_three_heartbeats() -> None:
+    seconds = 100.0
+    pulse = FeedPulse(lambda: seconds)
+    assert not pulse.is_alive()
+    pulse.beat()
+    seconds += 0.89
+    assert pulse.is_alive()
+    seconds += 0.02
+    assert not pulse.is_alive()
+    pulse.beat()
+    assert pulse.is_alive()
+    pulse.stop()
+    assert not pulse.is_alive()

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
 from sqlalchemy import Executable, text
 
 from auth_server.domain.clients import (
@@ -16,7 +17,7 @@ from auth_server.domain.clients import (
 )
 from auth_server.domain.grants import Grant
 from auth_server.domain.handles import digest
-from auth_server.storage.clients import NEVER, ClientRecord
+from auth_server.storage.clients import NEVER, RENEWED_EVERY, ClientRecord
 from auth_server.storage.database import Database
 
 NewClient = Callable[..., Client]
@@ -95,6 +96,25 @@ async def test_renewing_moves_the_expiry_forward_and_never_back(
         await tx.clients.renew("unknown", now=now, expires_at=now + 2 * HOUR)
     assert await is_there(database, client, now + 3 * HOUR - A_MOMENT)
     assert not await is_there(database, client, now + 3 * HOUR)
+    later = now + RENEWED_EVERY
+    async with database.transaction() as tx:
+        await tx.clients.renew(client.client_id, now=later, expires_at=later + 3 * HOUR)
+        await tx.clients.renew(client.client_id, now=later, expires_at=later + 4 * HOUR)
+    assert await is_there(database, client, later + 3 * HOUR - A_MOMENT)
+    assert not await is_there(database, client, later + 3 * HOUR)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_people_who_use_one_client_do_not_wait_for_each_other(
+    database: Database, new_client: NewClient, now: datetime
+) -> None:
+    client = await insert(database, new_client(), now + HOUR)
+    until = now + HOUR
+    async with database.transaction() as tx:
+        await tx.clients.renew(client.client_id, now=now, expires_at=until)
+    async with asyncio.timeout(5), database.transaction() as one, database.transaction() as other:
+        await one.clients.renew(client.client_id, now=now, expires_at=until)
+        await other.clients.renew(client.client_id, now=now, expires_at=until)
 
 
 async def test_room_is_made_from_the_oldest_never_used_clients(

@@ -3,12 +3,15 @@
 import asyncio
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Executable, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from auth_server.domain.authorizations import AuthorizationStep, PendingAuthorization
@@ -16,6 +19,7 @@ from auth_server.domain.grants import Grant
 from auth_server.storage.database import Database, StorageUnavailable
 from auth_server.storage.encryption import Encryption
 
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -142,6 +146,34 @@ async def test_the_embedded_database_is_durable_and_enforces_its_keys(database: 
         for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)):
             found = await connection.execute(text(f"PRAGMA {pragma}"))
             assert found.scalar_one() == value
+
+
+@on_postgresql
+async def test_transactions_are_read_committed_whatever_the_server_says_and_a_pooler_allows_it(
+    opened: Callable[..., Database],
+    database_url: str,
+    tamper: Callable[[Executable], Awaitable[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[dict[str, Any]] = []
+    connect = asyncpg.connect
+
+    async def noted(*arguments: Any, **options: Any) -> Any:
+        asked.append(options)
+        return await connect(*arguments, **options)
+
+    name = make_url(database_url).database
+    await tamper(text(f"ALTER DATABASE {name} SET default_transaction_isolation = serializable"))
+    monkeypatch.setattr("asyncpg.connect", noted)
+    database = opened(database_url, pool_size=1)
+    for _ in range(2):
+        # A read on the same connection leaves nothing behind.
+        assert await count_grants(database) == 0
+        async with database.transaction() as tx:
+            found = await tx.grants._connection.execute(text("SHOW transaction_isolation"))
+            assert found.scalar_one() == "read committed"
+    # Session poolers refuse parameters of the start that they do not know, unlike this one.
+    assert [set(options["server_settings"]) for options in asked] == [{"application_name"}]
 
 
 async def test_the_embedded_database_is_made_for_this_user_only(

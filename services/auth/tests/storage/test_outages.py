@@ -163,6 +163,33 @@ async def commit_after_losing_the_connection(
         await tamper(KILL_ALL)
 
 
+@on_postgresql
+async def test_the_locks_of_a_transaction_whose_process_fell_silent_are_released(
+    opened: Callable[..., Database],
+    database_url: str,
+    grant: Grant,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A lost node closes no connection: PostgreSQL would wait for it for hours, and others with it.
+    monkeypatch.setattr("auth_server.storage.database.COMMAND_TIMEOUT_SECONDS", 0.2)
+    silent = opened(database_url)
+    monkeypatch.undo()
+    others = opened(database_url)
+    with pytest.raises(StorageUnavailable):
+        await commit_after_falling_silent(silent, others, grant)
+    async with others.reading() as read:
+        found = await read.grants.find(grant.id)
+    assert found is not None
+    assert found.last_used_at == grant.expires_at
+
+
+async def commit_after_falling_silent(silent: Database, others: Database, grant: Grant) -> None:
+    async with silent.transaction() as tx:
+        await tx.grants.touch(grant.id, now=grant.created_at)
+        async with others.transaction() as tx_of_others:
+            await tx_of_others.grants.touch(grant.id, now=grant.expires_at)
+
+
 @on_sqlite
 async def test_a_database_that_another_process_locked_is_an_outage(
     opened: Callable[..., Database],

@@ -1,24 +1,22 @@
 """The fan-out of revocations in a process, from a source that says what the test tells it to."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 from revocation_streams import WAIT_SECONDS, eventually
+from structlog.testing import capture_logs
 
 from auth_server.domain.revocations import Revocation
 from auth_server.storage.revocation_feed import (
     FeedMetrics,
     FeedUnavailable,
-    PostgresqlSource,
+    RedisChannel,
     RevocationFeed,
 )
 from auth_server.storage.revocation_feed.feed import MAX_RECENT, MAX_SUBSCRIBERS, MAX_WAITING
 from auth_server.storage.revocation_feed.listening import Confirm, Hear, SourceLost
-from auth_server.storage.revocations import MAX_MESSAGE_LENGTH, decode, encode
 
 RESOURCE = "https://mcp.example.com/mcp"
 
@@ -31,6 +29,7 @@ class Source:
     def __init__(self) -> None:
         self.listening = 0
         self.is_reachable = True
+        self.defect: Exception | None = None
         self._lost = asyncio.Event()
 
     async def listen(self, hear: Hear, confirm: Confirm) -> None:
@@ -44,19 +43,31 @@ class Source:
         finally:
             self.listening -= 1
         self._lost.clear()
-        raise SourceLost("as the test wants it")
+        raise self.defect or SourceLost("as the test wants it")
 
     def lose(self) -> None:
         self._lost.set()
 
 
+class Channel(Source, RedisChannel):
+    """Stands for Redis, which whoever reaches it may write to."""
+
+    name = "redis"
+
+    def publish(self, revocation: Revocation) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
 class Feed(RevocationFeed):
     """A feed with its source and its numbers at hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, accelerator: Channel | None = None) -> None:
         self.source = Source()
         self.registry = CollectorRegistry()
-        super().__init__(self.source, FeedMetrics(self.registry))
+        super().__init__(self.source, FeedMetrics(self.registry), redis=accelerator)
 
     def number(self, name: str) -> float:
         value = self.registry.get_sample_value(name)
@@ -123,16 +134,32 @@ async def test_there_are_so_many_streams_and_no_more() -> None:
     await feed.close()
 
 
-async def test_a_revocation_is_told_once_by_whichever_path_it_comes_first() -> None:
+async def test_what_was_published_here_is_not_told_again_when_a_source_tells_it() -> None:
     feed = Feed()
     items = aiter(await feed.subscribe(RESOURCE))
     feed.publish(revocation(1))
     feed.source.hear(revocation(1))
     feed.source.hear(revocation(2))
-    feed.publish(revocation(2))
     feed.publish(revocation(3))
     told = [await next_of(items) for _ in range(3)]
     assert told == ["grant-1", "grant-2", "grant-3"]
+    await feed.close()
+
+
+@pytest.mark.parametrize("liar", ["scripted", "redis"])
+async def test_what_was_told_before_its_time_does_not_hide_the_revocation(liar: str) -> None:
+    redis = Channel()
+    feed = Feed(redis)
+    items = aiter(await feed.subscribe(RESOURCE))
+    await eventually(lambda: redis.listening == 1)
+    sources: dict[str, Source] = {"scripted": feed.source, "redis": redis}
+    for resource in (RESOURCE, "https://mcp.example.com/other"):
+        sources[liar].hear(revocation(1, resource))
+        sources[liar].hear(revocation(2, resource))
+    feed.source.hear(revocation(1))
+    feed.publish(revocation(2))
+    told = [await next_of(items) for _ in range(4)]
+    assert told == ["grant-1", "grant-2", "grant-1", "grant-2"]
     await feed.close()
 
 
@@ -176,6 +203,31 @@ async def test_when_the_source_is_back_every_earlier_stream_ends_and_a_new_one_s
     await feed.close()
 
 
+@pytest.mark.parametrize("with_accelerator", [False, True])
+async def test_a_source_that_fails_as_nobody_foresaw_is_told_of_and_listened_to_again(
+    monkeypatch: pytest.MonkeyPatch, with_accelerator: bool
+) -> None:
+    monkeypatch.setattr("auth_server.storage.revocation_feed.listening.MAX_DELAY_SECONDS", 0.01)
+    redis = Channel()
+    feed = Feed(redis if with_accelerator else None)
+    failing = redis if with_accelerator else feed.source
+    subscription = await feed.subscribe(RESOURCE)
+    await eventually(lambda: failing.listening == 1)
+    failing.defect = RuntimeError("the transport is closed")
+    with capture_logs() as logs:
+        failing.lose()
+        await eventually(lambda: failing.listening == 0)
+        # Nobody has to subscribe for that.
+        await eventually(lambda: failing.listening == 1)
+    assert [line["log_level"] for line in logs if line["event"] == "revocations.failed"] == [
+        "error"
+    ]
+    if not with_accelerator:
+        assert await rest_of(subscription) == []
+    await feed.close()
+    assert failing.listening == 0
+
+
 async def test_a_resource_is_compared_as_everywhere() -> None:
     feed = Feed()
     items = aiter(await feed.subscribe(RESOURCE))
@@ -194,52 +246,3 @@ async def test_a_feed_that_drains_ends_its_streams_and_refuses_others() -> None:
         await feed.subscribe(RESOURCE)
     feed.publish(revocation(1))
     await feed.close()
-
-
-async def test_listen_connects_as_the_engine_does_and_bounds_every_wait(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked: list[dict[str, Any]] = []
-
-    async def connect(**options: Any) -> None:
-        asked.append(options)
-        raise ConnectionRefusedError("nobody there")
-
-    monkeypatch.setattr("asyncpg.connect", connect)
-    source = PostgresqlSource(
-        "postgresql+asyncpg://auth:p%40ss@db:6432/auth?ssl=require&prepared_statement_cache_size=0"
-    )
-    with pytest.raises(SourceLost, match="nobody there"):
-        await source.listen(lambda _revocation: None, lambda: None)
-    [options] = asked
-    address = {"host": "db", "port": 6432, "user": "auth", "password": "p@ss", "database": "auth"}
-    assert options.items() >= (address | {"ssl": "require"}).items()
-    assert "prepared_statement_cache_size" not in options
-    assert (options["timeout"], options["command_timeout"]) == (2.0, 0.6)
-
-
-def test_a_message_says_which_grant_of_which_resource() -> None:
-    assert decode(encode(revocation(1))) == revocation(1)
-    later = json.loads(encode(revocation(1))) | {"reason": "theft"}
-    assert decode(json.dumps(later).encode()) == revocation(1)
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "",
-        "grant-1",
-        "[]",
-        "{}",
-        '{"grant_id": "grant-1"}',
-        '{"grant_id": 1, "resource": "r"}',
-        b"\xff",
-        "[" * MAX_MESSAGE_LENGTH,
-        json.dumps({"grant_id": "g", "resource": "r" * MAX_MESSAGE_LENGTH}),
-    ],
-    ids=range(9),
-)
-def test_a_message_of_another_form_is_refused(message: str | bytes) -> None:
-    with pytest.raises(ValueError, match=r".") as refused:
-        decode(message)
-    assert "grant-1" not in str(refused.value)

@@ -40,6 +40,7 @@ class _Attempt:
     owner: str
     began_at: datetime
     started: float
+    correlation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class RefreshUpstream:
         if not has_lease:
             return await self._await_other_replica(grant, stored)
         try:
-            refreshed = await self.pingone.refresh(stored.tokens)
+            unverified = await self.pingone.refresh(stored.tokens)
         except UpstreamRefused as error:
             await self._refused(attempt, error)
             return None
@@ -86,7 +87,8 @@ class RefreshUpstream:
             failure = UpstreamUnavailable(str(error), is_ambiguous=True)
             await self._failed(attempt, failure)
             raise failure from error
-        return await self._verify_and_store(attempt, refreshed)
+        attempt = replace(attempt, correlation_id=unverified.correlation_id)
+        return await self._verify_and_store(attempt, unverified.tokens)
 
     async def _verify_and_store(
         self, attempt: _Attempt, refreshed: UpstreamTokens
@@ -98,7 +100,12 @@ class RefreshUpstream:
                 refreshed, audience=resource.upstream_audience, subject=grant.subject.subject
             )
         except UpstreamAnswerRejected as error:
-            _log.error("upstream.answer_rejected", grant_id=grant.id, reason=str(error))
+            _log.error(
+                "upstream.answer_rejected",
+                grant_id=grant.id,
+                reason=str(error),
+                correlation_id=attempt.correlation_id,
+            )
             await self._reject(attempt, refreshed)
             return None
         except UpstreamUnavailable as error:
@@ -212,6 +219,7 @@ class RefreshUpstream:
             grant_id=attempt.grant.id,
             version=attempt.stored.version + 1,
             seconds=round(_seconds() - attempt.started, 3),
+            correlation_id=attempt.correlation_id,
         )
         self.metrics.refresh("refreshed")
 

@@ -87,13 +87,19 @@ class SendRevocations:
             self._is_running = False
 
     async def _send_due(self) -> None:
+        if not await self._count_waiting():
+            return
         for _ in range(PASS):
-            async with self.database.reading() as read:
-                waiting = await read.upstream_revocations.count()
-            self.metrics.revocations_waiting(waiting)
-            claimed = await self._claim() if waiting else None
+            claimed = await self._claim()
             if claimed is None or not await self._send(claimed):
-                return
+                break
+        await self._count_waiting()
+
+    async def _count_waiting(self) -> int:
+        async with self.database.reading() as read:
+            waiting = await read.upstream_revocations.count()
+        self.metrics.revocations_waiting(waiting)
+        return waiting
 
     async def _claim(self) -> ClaimedRevocation | None:
         now = self.now()

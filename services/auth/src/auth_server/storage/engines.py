@@ -27,10 +27,10 @@ BUSY_TIMEOUT_SECONDS: Final = 5.0
 MAX_CONNECTION_AGE_SECONDS: Final = 300
 
 # SQLSTATEs that say "not now" rather than "wrong". Classes: connection, resources, operator
-# intervention, system error. Single ones: a read-only standby, a serialization failure, a deadlock,
-# a lock that cannot be had.
+# intervention, system error. Single ones: a read-only standby, a transaction that fell silent, a
+# serialization failure, a deadlock, a lock that cannot be had.
 _OUTAGE_CLASSES: Final = ("08", "53", "57", "58")
-_OUTAGE_STATES: Final = frozenset({"25006", "40001", "40P01", "55P03"})
+_OUTAGE_STATES: Final = frozenset({"25006", "25P03", "40001", "40P01", "55P03"})
 
 _SQLITE_OUTAGES: Final = frozenset(
     {
@@ -117,12 +117,11 @@ def postgresql_engine(url: URL, *, pool_size: int, command_timeout_seconds: floa
         connect_args={
             "timeout": CONNECT_TIMEOUT_SECONDS,
             "command_timeout": command_timeout_seconds,
-            "server_settings": {
-                "application_name": "mcp-pingone-auth",
-                # The loser of a race waits, and then must see what the winner has committed.
-                "default_transaction_isolation": "read committed",
-            },
+            # No other parameter of the start: poolers refuse those that they do not know.
+            "server_settings": {"application_name": "mcp-pingone-auth"},
         },
+        # The loser of a race waits, and then must see what the winner has committed.
+        isolation_level="READ COMMITTED",
         hide_parameters=True,
         pool_size=pool_size,
         max_overflow=0,
@@ -130,6 +129,17 @@ def postgresql_engine(url: URL, *, pool_size: int, command_timeout_seconds: floa
         pool_recycle=MAX_CONNECTION_AGE_SECONDS,
         skip_autocommit_rollback=True,
     )
+
+    def bound_silence(connection: Any, _record: object) -> None:
+        # A lost node closes no connection: without this its transaction keeps its locks for hours.
+        connection.autocommit = True
+        cursor = connection.cursor()
+        milliseconds = int(command_timeout_seconds * 1000)
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
+        cursor.close()
+        connection.autocommit = False
+
+    event.listen(engine.sync_engine, "connect", bound_silence)
     event.listen(engine.sync_engine, "checkout", _replace_if_closed)
     event.listen(engine.sync_engine, "handle_error", _name_outages)
     return engine

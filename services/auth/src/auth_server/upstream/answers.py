@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import httpx2
 
@@ -18,6 +18,7 @@ from auth_server.upstream.errors import (
 
 _CORRELATION_HEADERS: Final = ("correlation-id", "x-correlation-id")
 _CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}", re.ASCII)
+_TOKEN: Final = re.compile(r"[\x20-\x7e]+", re.ASCII)
 _MAX_RETRY_AFTER_SECONDS: Final = 3600
 _MAX_LIFETIME_SECONDS: Final = 30 * 24 * 3600
 
@@ -41,10 +42,10 @@ class TokenAnswer:
         expires_in = member("expires_in")
         if str(member("token_type")).lower() != "bearer":
             raise self.rejected("the token type is not Bearer")
-        if not isinstance(access_token, str) or not isinstance(scope, str):
+        if not _is_token(access_token) or not isinstance(scope, str):
             raise self.rejected("the token response has no access token")
-        if refresh_token is not None and not isinstance(refresh_token, str):
-            raise self.rejected("the refresh token is not a string")
+        if refresh_token is not None and not _is_token(refresh_token):
+            raise self.rejected("the refresh token is not a token")
         if isinstance(expires_in, bool) or not isinstance(expires_in, int) or expires_in <= 0:
             raise self.rejected("the token response has no usable expires_in")
         lifetime = timedelta(seconds=min(expires_in, _MAX_LIFETIME_SECONDS))
@@ -98,6 +99,11 @@ def correlation_id(response: httpx2.Response) -> str | None:
         if _CORRELATION_ID.fullmatch(value):
             return value
     return None
+
+
+def _is_token(value: object) -> TypeGuard[str]:
+    """RFC 6749 A.12 and A.17: visible ASCII. Another text could be stored, and never be sent."""
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
 
 
 def _retry_after(response: httpx2.Response, now: datetime) -> int | None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import structlog
@@ -29,6 +29,9 @@ from auth_server.upstream.errors import (
     UpstreamUnavailable,
 )
 from auth_server.upstream.tokens import IdTokenClaims, TokenVerifier, display_name
+
+# What tells who somebody is (OpenID Connect Core 3.1.2.1, 5.4), and nothing more.
+IDENTITY_SCOPES: Final = frozenset({"openid", "profile"})
 
 _log = structlog.get_logger(__name__)
 
@@ -55,6 +58,14 @@ class UnverifiedLogin:
     id_token: object = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class UnverifiedRefresh:
+    """What PingOne rotated a refresh token to, and what it calls that answer in its own logs."""
+
+    tokens: UpstreamTokens
+    correlation_id: str | None
+
+
 class PingOne:
     """PingOne's endpoints. Every method may raise UpstreamError."""
 
@@ -76,18 +87,14 @@ class PingOne:
         self, *, state: str, login: UpstreamLogin, audience: str, scopes: Scopes, prompt: str | None
     ) -> str:
         """The URL of PingOne's sign-on for this login, with PKCE S256, nonce and `resource`."""
-        metadata = await self._discovery.metadata()
         extra = {"prompt": prompt} if prompt else {}
-        url, _ = self._oauth_client().create_authorization_url(
-            metadata.authorization_endpoint,
-            state=state,
-            code_verifier=login.code_verifier,
-            nonce=login.nonce,
-            scope=format_scope(self._client.scopes | scopes),
-            resource=audience,
-            **extra,
+        return await self._sign_on_url(
+            state, login, self._client.scopes | scopes, resource=audience, **extra
         )
-        return str(url)
+
+    async def identity_url(self, *, state: str, login: UpstreamLogin) -> str:
+        """The URL of PingOne's sign-on for this service itself: who it is, and no API's scope."""
+        return await self._sign_on_url(state, login, IDENTITY_SCOPES)
 
     async def prepare(self) -> None:
         """Discover PingOne's endpoints, if need be, ahead of a call that must be short."""
@@ -113,15 +120,19 @@ class PingOne:
         self, unverified: UnverifiedLogin, *, login: UpstreamLogin, audience: str
     ) -> UpstreamAccount:
         """Verify the ID token, its nonce, and the access token's audience and subject."""
-        if not isinstance(unverified.id_token, str):
-            raise UpstreamAnswerRejected("the token response has no ID token")
-        claims = await self._verifier.id_token(unverified.id_token, nonce=login.nonce)
+        claims = await self._id_token_claims(unverified, login)
         tokens = unverified.tokens
         await self.verify_access_token(tokens, audience=audience, subject=claims.subject)
-        name = claims.name or await self._name_from_userinfo(tokens, claims)
-        return UpstreamAccount(Subject(claims.subject, name or claims.subject), tokens)
+        return UpstreamAccount(await self._subject_of(claims, tokens), tokens)
 
-    async def refresh(self, tokens: UpstreamTokens) -> UpstreamTokens:
+    async def verify_identity(
+        self, unverified: UnverifiedLogin, *, login: UpstreamLogin
+    ) -> Subject:
+        """Verify the ID token and its nonce: for a login whose access token nobody will use."""
+        claims = await self._id_token_claims(unverified, login)
+        return await self._subject_of(claims, unverified.tokens)
+
+    async def refresh(self, tokens: UpstreamTokens) -> UnverifiedRefresh:
         """Rotate a refresh token; the answer is unverified, see verify_access_token.
 
         PingOne kills every descendant of a refresh token that is sent twice, so the caller holds
@@ -135,7 +146,8 @@ class PingOne:
                 metadata.token_endpoint, refresh_token=tokens.refresh_token
             ),
         )
-        return answer.tokens(self._now(), previous=tokens)
+        refreshed = answer.tokens(self._now(), previous=tokens)
+        return UnverifiedRefresh(refreshed, answer.correlation_id)
 
     async def verify_access_token(
         self, tokens: UpstreamTokens, *, audience: str, subject: str
@@ -160,6 +172,31 @@ class PingOne:
                 metadata.revocation_endpoint, token=token, token_type_hint=hint
             )
         refuse_unrevoked(response, self._now())
+
+    async def _sign_on_url(
+        self, state: str, login: UpstreamLogin, scopes: Scopes, **extra: str
+    ) -> str:
+        metadata = await self._discovery.metadata()
+        url, _ = self._oauth_client().create_authorization_url(
+            metadata.authorization_endpoint,
+            state=state,
+            code_verifier=login.code_verifier,
+            nonce=login.nonce,
+            scope=format_scope(scopes),
+            **extra,
+        )
+        return str(url)
+
+    async def _id_token_claims(
+        self, unverified: UnverifiedLogin, login: UpstreamLogin
+    ) -> IdTokenClaims:
+        if not isinstance(unverified.id_token, str):
+            raise UpstreamAnswerRejected("the token response has no ID token")
+        return await self._verifier.id_token(unverified.id_token, nonce=login.nonce)
+
+    async def _subject_of(self, claims: IdTokenClaims, tokens: UpstreamTokens) -> Subject:
+        name = claims.name or await self._name_from_userinfo(tokens, claims)
+        return Subject(claims.subject, name or claims.subject)
 
     def _oauth_client(self) -> AsyncOAuth2Client:
         # Authlib's client remembers the last token it saw: one shared by two people's requests
@@ -198,6 +235,11 @@ class PingOne:
                 raise UpstreamUnavailable(
                     "not a JSON object", is_ambiguous=True, correlation_id=request_id
                 ) from error
+            except (TypeError, OverflowError) as error:
+                # Authlib reads the times by itself, and believes them to be numbers.
+                raise UpstreamAnswerRejected(
+                    "the token response has no usable times", correlation_id=request_id
+                ) from error
 
     async def _name_from_userinfo(
         self, tokens: UpstreamTokens, claims: IdTokenClaims
@@ -235,7 +277,12 @@ async def _bounded(seconds: float) -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise UpstreamUnavailable("timed out", is_ambiguous=True) from error
-    except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+    except (
+        httpx2.ConnectError,
+        httpx2.ConnectTimeout,
+        httpx2.PoolTimeout,
+        httpx2.InvalidURL,
+    ) as error:
         raise UpstreamUnavailable("no connection") from error
     except httpx2.HTTPError as error:
         raise UpstreamUnavailable(type(error).__name__, is_ambiguous=True) from error

@@ -46,7 +46,9 @@ async def examine_keys(jwks_uri: object, fetch: ObservedFetch) -> Finding:
     """Look at the key set that tokens are verified with."""
     check = "PingOne keys"
     if not isinstance(jwks_uri, str):
-        return problem(check, "their URL is not known", "solve the discovery, or PINGONE_JWKS_URI")
+        return problem(
+            check, "their URL is not known", "solve the discovery first, or set PINGONE_JWKS_URI"
+        )
     try:
         document = await fetch(jwks_uri)
     except FetchFailed as error:
@@ -64,7 +66,9 @@ def examine_clock(ahead_by: timedelta | None) -> Finding:
     """Compare PingOne's clock, as its Date header tells it, with ours."""
     check = "clock"
     if ahead_by is None:
-        return warning(check, "PingOne did not tell the time", "check that this machine's is set")
+        return warning(
+            check, "PingOne did not tell the time", "compare this machine's clock with another"
+        )
     seconds = round(abs(ahead_by.total_seconds()))
     direction = "behind" if ahead_by > timedelta() else "ahead of"
     # Its header has whole seconds: up to one is no difference.

@@ -18,6 +18,7 @@ from service_kit.jwks_cache import JwksCache, JwksUnavailable
 ALGORITHMS: Final = ("RS256", "ES256")
 LEEWAY_SECONDS: Final = 30
 MAX_TOKEN_LENGTH: Final = 16 * 1024
+MAX_SUBJECT_LENGTH: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,11 @@ class TokenVerifier:
             raise UpstreamAnswerRejected("the ID token has several audiences and no azp")
         if claims.get("azp", self._client_id) != self._client_id:
             raise UpstreamAnswerRejected("the ID token was issued to another party")
-        return IdTokenClaims(subject=claims["sub"], name=display_name(claims))
+        subject = claims["sub"]
+        # OpenID Connect Core 2. Whoever signed it: PostgreSQL cannot store NUL.
+        if len(subject) > MAX_SUBJECT_LENGTH or not (subject.isascii() and subject.isprintable()):
+            raise UpstreamAnswerRejected("the ID token's sub is not 255 ASCII characters at most")
+        return IdTokenClaims(subject=subject, name=display_name(claims))
 
     async def access_token(self, unverified_jwt: str, *, audience: str, subject: str) -> None:
         """Verify that an access token is for this API and this person."""

@@ -118,15 +118,23 @@ class RevocationFeed:
         delay = FIRST_DELAY_SECONDS
         while True:
             began = self._monotonic()
-            try:
-                await self._follow_once()
-            except _FeedLost as error:
-                self._tell(error)
+            self._tell(await self._end_of_stream())
             # A stream that ends as soon as it begins is not asked for twenty times a second.
             is_stable = self._monotonic() - began > MAX_DELAY_SECONDS
             delay = FIRST_DELAY_SECONDS if is_stable else delay
             await self._sleep(delay * (0.5 + self._jitter() / 2))
             delay = min(2 * delay, MAX_DELAY_SECONDS)
+
+    async def _end_of_stream(self) -> BaseException | None:
+        """Follow one stream; return what ended it, which may be a defect that nobody foresaw."""
+        # In a task of its own: whatever it fails with, the feed is followed again.
+        stream = asyncio.create_task(self._follow_once())
+        try:
+            await asyncio.wait([stream])
+        finally:
+            stream.cancel()
+            await asyncio.wait([stream])
+        return None if stream.cancelled() else stream.exception()
 
     async def _follow_once(self) -> None:
         try:
@@ -178,7 +186,10 @@ class RevocationFeed:
             self._verifier.forget_grant(_grant_id(event.data))
             self._count("revoked")
 
-    def _tell(self, lost: _FeedLost) -> None:
+    def _tell(self, lost: BaseException | None) -> None:
+        if not isinstance(lost, _FeedLost):
+            _log.error("revocation_feed.failed", exc_info=lost)
+            return
         reason = str(lost)
         if reason == self._told_reason:
             return

@@ -24,7 +24,7 @@ MAX_WAITING: Final = 2048
 CONNECT_SECONDS: Final = 2.0
 # After the last subscriber, who may only be reconnecting.
 LINGER_SECONDS: Final = 5.0
-# So many recent revocations are recognised when another path tells them again.
+# So many recent publications are recognised when a source tells them again.
 MAX_RECENT: Final = 4096
 
 _log = structlog.get_logger(__name__)
@@ -142,22 +142,22 @@ class RevocationFeed:
 
     def publish(self, revocation: Revocation) -> None:
         """Tell everybody what has been committed. Never waits, never fails."""
-        self.deliver(revocation)
+        if revocation.grant_id not in self._recent:
+            self._recent[revocation.grant_id] = None
+            if len(self._recent) > MAX_RECENT:
+                self._recent.popitem(last=False)
+            self._tell(revocation)
         if self._redis is not None:
             self._redis.publish(revocation)
 
     def deliver(self, revocation: Revocation) -> None:
-        """Tell the subscribers of this process, once, by whichever path it comes first."""
-        if revocation.grant_id in self._recent:
-            return
-        self._recent[revocation.grant_id] = None
-        if len(self._recent) > MAX_RECENT:
-            self._recent.popitem(last=False)
-        for subscription in tuple(self._subscriptions):
-            if not subscription.tell(revocation):
-                self._metrics.overflows.inc()
-                _log.warning("revocations.reader_too_slow")
-                subscription.close()
+        """Tell the subscribers of this process what a source says, unless it was published here.
+
+        It is not remembered: who can write to a source may say it before it has happened, and must
+        not hide it when it does.
+        """
+        if revocation.grant_id not in self._recent:
+            self._tell(revocation)
 
     def forget(self, subscription: Subscription) -> None:
         """Called by a subscription that is closed."""
@@ -179,6 +179,13 @@ class RevocationFeed:
             await listening.close()
         if self._redis is not None:
             await self._redis.close()
+
+    def _tell(self, revocation: Revocation) -> None:
+        for subscription in tuple(self._subscriptions):
+            if not subscription.tell(revocation):
+                self._metrics.overflows.inc()
+                _log.warning("revocations.reader_too_slow")
+                subscription.close()
 
     def _refuse_if_full_or_draining(self) -> None:
         if self._is_draining:

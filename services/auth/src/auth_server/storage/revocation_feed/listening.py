@@ -154,6 +154,13 @@ class Listening:
     def _finished(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None:
+            # A defect, here or in a driver: to be told loudly, and no reason to listen no more.
             _log.error("revocations.failed", source=self._source.name, exc_info=error)
             self._disconnected()
             self._on_lost()
+            loop = asyncio.get_running_loop()
+            loop.call_later(MAX_DELAY_SECONDS, self._start_again, task)
+
+    def _start_again(self, failed: asyncio.Task[None]) -> None:
+        if self._task is failed:
+            self.start()

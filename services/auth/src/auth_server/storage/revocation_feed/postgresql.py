@@ -28,7 +28,14 @@ _PROBE: Final = "SELECT 1 FROM pg_listening_channels() AS channel WHERE channel 
 # What the engine understands in a URL and asyncpg does not.
 _OF_SQLALCHEMY: Final = ("prepared_statement_cache_size", "prepared_statement_name_func")
 
-_FAILURES: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_FAILURES: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    # Among others: none of several hosts is the primary, as during a failover.
+    asyncpg.InternalClientError,
+)
 
 _log = structlog.get_logger(__name__)
 
