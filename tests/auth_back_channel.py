@@ -176,8 +176,9 @@ async def database_outage(auth: AuthUnderTest) -> AsyncIterator[None]:
     """Inside it the database is out of reach; afterwards it is back, with its content."""
     url = make_url(auth.resources.settings.auth_database_url.get_secret_value())
     if url.drivername.startswith("sqlite"):
-        await auth.resources.database.close()
         with _file_away(Path(url.database or "")):
+            # After the file has gone: nothing can connect to it any more.
+            await auth.resources.database.close()
             yield
     else:
         await _on_server(url, f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS false')
@@ -192,11 +193,13 @@ async def database_outage(auth: AuthUnderTest) -> AsyncIterator[None]:
 
 @contextmanager
 def _file_away(file: Path) -> Iterator[None]:
-    away = file.rename(file.with_suffix(".away"))
-    file.mkdir()
+    # One rename a step: whoever connects meanwhile finds the file or nothing, never a new one.
+    away, nowhere = file.with_suffix(".away"), file.with_suffix(".nowhere")
+    away.hardlink_to(file)
+    nowhere.symlink_to(file.parent / "gone" / file.name)
+    nowhere.replace(file)
     yield
-    file.rmdir()
-    away.rename(file)
+    away.replace(file)
 
 
 async def _on_server(url: URL, statement: str, *arguments: str | None) -> None:
