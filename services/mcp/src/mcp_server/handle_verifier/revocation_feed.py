@@ -194,7 +194,8 @@ class RevocationFeed:
         if reason == self._told_reason:
             return
         self._told_reason = reason
-        _log.warning("revocation_feed.lost", reason=reason, hint=lost.hint)
+        hint = {} if lost.hint is None else {"hint": lost.hint}
+        _log.warning("revocation_feed.lost", reason=reason, **hint)
 
 
 def _check(response: aiohttp.ClientResponse) -> None:
