@@ -38,7 +38,7 @@ clean: ## Remove the embedded state: databases, generated keys, logs
 
 ##@ Check
 
-test: $(VENV)/.installed ## All tests, on SQLite and on a PostgreSQL that the tests bring themselves
+test: $(VENV)/.installed ## All tests, on SQLite and on a PostgreSQL and a Valkey that they bring themselves
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --no-loadscope-reorder $(PYTEST_ARGS)
 
 prove: $(VENV)/.installed ## The proofs with their full numbers, on a cluster of real processes; writes docs/proofs.md
