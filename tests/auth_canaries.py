@@ -36,6 +36,7 @@ BODIES: dict[tuple[str, str, int], set[str]] = {
     ("POST", "/register", 201): {"client secret"},
     ("GET", "/authorize", 200): {"form token"},
     ("GET", "/callback", 200): {"form token"},
+    ("GET", "/account", 200): {"form token"},
 }
 TO_PINGONE = {"state at PingOne", "nonce"}
 TO_CLIENT = {"code"}
@@ -107,7 +108,8 @@ class Watch:
             return
         self.answers.append(response)
         for cookie in response.headers.get_list("set-cookie"):
-            self.canaries.plant("cookie", cookie.partition("=")[2].partition(";")[0])
+            # A cookie that is taken back is sent as "".
+            self.canaries.plant("cookie", cookie.partition("=")[2].partition(";")[0].strip('"'))
         if response.headers.get("content-type", "").startswith("text/html"):
             self.canaries.plant("form token", form_of(response).get("csrf_token"))
         if (request.url.path, response.status_code) in {("/token", 200), ("/register", 201)}:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 import httpx2
 import pytest
+from account_steps import DISCONNECT, SIGN_IN, SIGN_OUT, look, press
 from auth_answers import code_at_client, error_at_client, problem_page
 from auth_back_channel import database_outage, is_for, refusal, replica_of
 from auth_canaries import Watch, captured_logs
@@ -85,6 +86,21 @@ async def the_whole_path(auth: AuthUnderTest, watch: Watch) -> None:
     await watch.look_at_database(auth)
     form = {"client_id": auth.client_id, "token": handles["access_token"]}
     await auth.anyone.post("/revoke", data=form)
+
+
+async def the_account_page(auth: AuthUnderTest, watch: Watch) -> None:
+    """A person signs in to it, disconnects an app, and leaves."""
+    await obtain_handles(auth, watch)
+    browser = watch.follow(auth.new_browser())
+    to_pingone = await press(browser, await look(browser), SIGN_IN)
+    await watch.look_at_database(auth)
+    answer = await auth.sign_on(browser, to_pingone)
+    for _ in range(2):
+        await auth.back(browser, answer)
+    await press(browser, await look(browser), DISCONNECT)
+    await watch.look_at_database(auth)
+    problem_page(await browser.post(DISCONNECT, data={"csrf_token": "forged"}))
+    await press(browser, await look(browser), SIGN_OUT)
 
 
 async def refusals(auth: AuthUnderTest, watch: Watch) -> None:
@@ -175,6 +191,7 @@ async def live(auth: AuthUnderTest) -> Watch:
     watch.begin(auth)
     watch.canaries.plant("code_verifier", VERIFIER)
     await the_whole_path(auth, watch)
+    await the_account_page(auth, watch)
     await refusals(auth, watch)
     await wrong_audiences(auth, watch)
     await outages(auth, watch)

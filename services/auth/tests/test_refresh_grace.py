@@ -14,15 +14,7 @@ from structlog.testing import capture_logs
 
 from auth_server.domain.handles import digest
 from auth_server.flows.sweep_expired import SweepExpired
-from auth_server.storage.database import StorageUnavailable
-from auth_server.storage.grants import Grants
-from auth_server.storage.tables import (
-    access_handles,
-    audit_events,
-    clients,
-    grants,
-    refresh_handles,
-)
+from auth_server.storage.tables import access_handles, clients, grants, refresh_handles
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 Replicas = tuple[AuthUnderTest, AuthUnderTest]
@@ -227,24 +219,6 @@ async def test_an_answer_whose_access_handle_has_ended_still_leads_on(database_u
         repeated = await renewed(auth, spent)
         assert repeated["expires_in"] == 0
         await renewed(auth, repeated["refresh_token"])
-
-
-async def test_a_refresh_that_dies_half_way_has_spent_nothing(
-    auth: AuthUnderTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def fail(*_: object, **__: object) -> None:
-        raise StorageUnavailable("the connection is gone")
-
-    handles = await auth.obtain_handles()
-    recorded = await count_rows(auth, audit_events)
-    with monkeypatch.context() as patch:
-        patch.setattr(Grants, "touch", fail)
-        response = await auth.refresh(handles["refresh_token"])
-    assert refusal(response, 503) == "temporarily_unavailable"
-    assert await sealed_answers(auth) == []
-    assert await count_rows(auth, access_handles) == 1
-    assert await count_rows(auth, audit_events) == recorded
-    await renewed(auth, handles["refresh_token"])
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "empty", "of another handle"])

@@ -4,10 +4,15 @@ import json
 from typing import Any
 
 import pytest
+from auth_answers import count_rows
 from auth_back_channel import database_outage, keep_token_answers, refusal
 from auth_harness import REDIRECT_URI, RESOURCE, AuthUnderTest, auth_under_test
+from sqlalchemy import select
 
 from auth_server.domain.handles import ACCESS_PREFIX, REFRESH_PREFIX, new_handle
+from auth_server.storage.database import StorageUnavailable
+from auth_server.storage.grants import Grants
+from auth_server.storage.tables import access_handles, audit_events, refresh_handles
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -180,3 +185,23 @@ async def test_an_access_handle_is_no_refresh_handle(auth: AuthUnderTest) -> Non
 @ON_SQLITE
 async def test_an_unknown_refresh_handle_is_refused(auth: AuthUnderTest) -> None:
     assert refusal(await auth.refresh(new_handle(REFRESH_PREFIX))) == "invalid_grant"
+
+
+async def test_a_refresh_that_dies_half_way_has_spent_nothing(
+    auth: AuthUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise StorageUnavailable("the connection is gone")
+
+    handles = await auth.obtain_handles()
+    recorded = await count_rows(auth, audit_events)
+    with monkeypatch.context() as patch:
+        patch.setattr(Grants, "touch", fail)
+        response = await auth.refresh(handles["refresh_token"])
+    assert refusal(response, 503) == "temporarily_unavailable"
+    async with auth.resources.database.reading_connection() as connection:
+        rotated = await connection.execute(select(refresh_handles.c.rotated_at))
+        assert rotated.scalars().all() == [None]
+    assert await count_rows(auth, access_handles) == 1
+    assert await count_rows(auth, audit_events) == recorded
+    await renewed(auth, handles["refresh_token"])

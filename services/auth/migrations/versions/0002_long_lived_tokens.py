@@ -1,4 +1,4 @@
-"""What long-lived tokens need: sealed answers, an outbox, an audit trail, the keys in use.
+"""What long-lived tokens need: sealed answers, an outbox, an audit trail, keys, the account page.
 
 Revises 0001.
 """
@@ -31,6 +31,7 @@ def upgrade() -> None:
     create_upstream_revocations()
     create_encryption_keys()
     create_audit_events()
+    create_account_page()
 
 
 def extend_handles() -> None:
@@ -112,6 +113,32 @@ def create_audit_events() -> None:
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     for statement in APPEND_ONLY_SQLITE if is_sqlite else APPEND_ONLY_POSTGRESQL:
         op.execute(statement)
+
+
+def create_account_page() -> None:
+    op.create_table(
+        "account_logins",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("state_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("browser_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("code_verifier_encrypted", sa.LargeBinary(), nullable=False),
+        sa.Column("nonce_encrypted", sa.LargeBinary(), nullable=False),
+        instant("expires_at"),
+        sa.PrimaryKeyConstraint("id", name="pk_account_logins"),
+        sa.UniqueConstraint("state_digest", name="uq_account_logins_state_digest"),
+    )
+    op.create_table(
+        "account_sessions",
+        sa.Column("session_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("username", sa.Text(), nullable=False),
+        instant("expires_at"),
+        sa.PrimaryKeyConstraint("session_digest", name="pk_account_sessions"),
+    )
+    for table in ("account_logins", "account_sessions"):
+        op.create_index(f"ix_{table}_expires_at", table, ["expires_at"])
+    # A person who disconnects a client is forgotten to have consented to it.
+    op.create_index("ix_consents_subject", "consents", ["subject"])
 
 
 def instant(name: str, *, nullable: bool = False) -> sa.Column[object]:

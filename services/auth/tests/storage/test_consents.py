@@ -1,5 +1,6 @@
 """Remembered consents: per key and subject, growing without lost updates."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -128,3 +129,37 @@ async def test_the_sweep_forgets_what_has_expired(
         assert await tx.consents.delete_expired(now=now, limit=2) == 1
         assert await tx.consents.delete_expired(now=now, limit=2) == 0
     assert [found.subject for found in await find(database, now)] == ["user-2"]
+
+
+@pytest.mark.parametrize("client_id", ["client", None])
+async def test_what_a_person_consented_to_is_forgotten_and_nothing_of_anybody_else(
+    database: Database, consent: RememberedConsent, now: datetime, client_id: str | None
+) -> None:
+    other_browser = replace(KEY, browser_digest=digest("another browser"))
+    other_client = replace(KEY, client_id="another")
+    mine = [replace(consent, key=key) for key in (KEY, other_browser, other_client)]
+    somebody_elses = replace(consent, subject="user-2")
+    await remember(database, *mine, somebody_elses)
+    async with database.transaction() as tx:
+        await tx.consents.forget(consent.subject, client_id)
+    assert await find(database, now) == (somebody_elses,)
+    assert await find(database, now, other_browser) == ()
+    kept = () if client_id is None else (mine[2],)
+    assert await find(database, now, other_client) == kept
+
+
+async def test_remembering_and_forgetting_at_once_is_no_deadlock(
+    database: Database, consent: RememberedConsent, now: datetime
+) -> None:
+    many = replace(consent, scopes=frozenset(f"scope:{number}" for number in range(20)))
+    await remember(database, many)
+
+    async def forget() -> None:
+        async with database.transaction() as tx:
+            await tx.consents.forget(consent.subject, KEY.client_id)
+
+    await asyncio.gather(
+        *(work() for _ in range(10) for work in (forget, lambda: remember(database, many)))
+    )
+    found = await find(database, now)
+    assert found in ((), (many,))

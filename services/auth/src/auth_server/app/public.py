@@ -4,6 +4,9 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from auth_server.app.resources import Resources
+from auth_server.endpoints.account import Account
+from auth_server.endpoints.account_cookie import AccountCookie
+from auth_server.endpoints.account_sign_in import AccountSignIn
 from auth_server.endpoints.authorize import Authorize
 from auth_server.endpoints.browser import BrowserCookie
 from auth_server.endpoints.callback import Callback
@@ -16,16 +19,22 @@ from auth_server.endpoints.metadata import authorization_server_metadata, metada
 from auth_server.endpoints.register import register_routes
 from auth_server.endpoints.responses import ClientRedirect
 from auth_server.endpoints.revoke import revoke_routes
+from auth_server.endpoints.signed_form import SignedForm
 from auth_server.endpoints.token import token_routes
+from auth_server.flows.account_session import AccountSessionOf
 from auth_server.flows.decide_consent import DecideConsent
+from auth_server.flows.disconnect_apps import DisconnectApps
 from auth_server.flows.exchange_code import ExchangeCode
+from auth_server.flows.finish_account_login import FinishAccountLogin
 from auth_server.flows.finish_login import FinishLogin
 from auth_server.flows.go_to_pingone import GoToPingOne
 from auth_server.flows.issue_code import IssueCode
 from auth_server.flows.issue_handles import IssueHandles
+from auth_server.flows.list_connected_apps import ListConnectedApps
 from auth_server.flows.refresh_handles import RefreshHandles
 from auth_server.flows.register_client import RegisterClient
 from auth_server.flows.revoke_handle import RevokeHandle
+from auth_server.flows.start_account_login import StartAccountLogin
 from auth_server.flows.start_authorization import StartAuthorization
 from auth_server.pages.rendering import Pages
 from auth_server.pages.static_files import STATIC_PATH, static_files
@@ -84,6 +93,7 @@ def _page_routes(resources: Resources, pages: Pages) -> list[APIRouter]:
         pages=pages,
     )
     client_redirect = ClientRedirect(settings.auth_public_url)
+    account_sign_in = _account_sign_in(resources, pages, cookie)
     database, lifetimes, now = resources.database, resources.lifetimes, resources.now
     go_to_pingone = GoToPingOne(resources.pingone, resources.protected)
     issue_code = IssueCode(lifetimes, settings.auth_grants_per_client, resources.revoke_grant, now)
@@ -113,12 +123,50 @@ def _page_routes(resources: Resources, pages: Pages) -> list[APIRouter]:
                 lifetimes,
                 now,
             ),
+            account_sign_in,
             resources.resolve_client,
             cookie,
             consent_form,
             client_redirect,
         ).routes(),
+        account_sign_in.routes(),
+        _account(resources, pages, account_sign_in).routes(),
     ]
+
+
+def _account_sign_in(resources: Resources, pages: Pages, cookie: BrowserCookie) -> AccountSignIn:
+    database, lifetimes, now = resources.database, resources.lifetimes, resources.now
+    return AccountSignIn(
+        StartAccountLogin(database, resources.pingone, lifetimes, now),
+        FinishAccountLogin(database, resources.pingone, resources.send_revocations, lifetimes, now),
+        _account_form(resources, "account-sign-in"),
+        cookie,
+        AccountCookie(resources.settings.is_development),
+        pages,
+    )
+
+
+def _account(resources: Resources, pages: Pages, sign_in: AccountSignIn) -> Account:
+    database, now = resources.database, resources.now
+    return Account(
+        sign_in,
+        AccountSessionOf(database, now),
+        ListConnectedApps(resources.configured_clients, database, now),
+        DisconnectApps(database, resources.revoke_grant, now),
+        _account_form(resources, "account"),
+        sign_in.account_cookie,
+        pages,
+    )
+
+
+def _account_form(resources: Resources, purpose: str) -> SignedForm:
+    settings = resources.settings
+    return SignedForm(
+        purpose,
+        settings.auth_public_url,
+        settings.cookie_keys,
+        resources.lifetimes.account_session,
+    )
 
 
 def _exchange_code(resources: Resources) -> ExchangeCode:

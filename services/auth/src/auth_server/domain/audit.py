@@ -97,6 +97,7 @@ _ENDED_BY: Final = {
     RevocationReason.UPSTREAM_DEAD: AuditActor.PINGONE,
     RevocationReason.UPSTREAM_REJECTED: AuditActor.PINGONE,
     RevocationReason.OPERATOR: AuditActor.OPERATOR,
+    RevocationReason.USER: AuditActor.PERSON,
 }
 _REFUSALS_THAT_END: Final = {
     RevocationReason.CODE_REPLAY: AuditAction.CODE_REPLAYED,

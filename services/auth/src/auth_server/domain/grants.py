@@ -18,6 +18,7 @@ class RevocationReason(StrEnum):
     UPSTREAM_DEAD = "upstream_dead"
     UPSTREAM_REJECTED = "upstream_rejected"
     OPERATOR = "revoked_by_operator"
+    USER = "revoked_by_user"
     # Another grant of the same person to the same client was one too many.
     SUPERSEDED = "superseded"
 

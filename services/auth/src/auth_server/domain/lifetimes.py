@@ -16,6 +16,8 @@ class Lifetimes:
     refresh_grace: timedelta = timedelta(seconds=60)
     grant: timedelta = timedelta(days=180)
     consent: timedelta = timedelta(days=30)
+    # Absolute: what is left open in a browser disconnects nothing later on.
+    account_session: timedelta = timedelta(minutes=15)
     unused_client: timedelta = timedelta(hours=1)
     used_client: timedelta = timedelta(days=180)
     audit: timedelta = timedelta(days=365)

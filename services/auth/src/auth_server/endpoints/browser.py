@@ -42,8 +42,8 @@ class BrowserCookie:
 
     def read(self, request: Request) -> Browser | None:
         """The browser that sent this request; None without a usable cookie."""
-        value = request.cookies.get(self.name, "")
-        return Browser(value, is_new=False) if _SECRET.fullmatch(value) else None
+        secret = secret_in(request, self.name)
+        return None if secret is None else Browser(secret, is_new=False)
 
     def read_or_new(self, request: Request) -> Browser:
         """The browser that sent this request, or a fresh identity for it."""
@@ -60,3 +60,9 @@ class BrowserCookie:
             httponly=True,
             samesite="lax",
         )
+
+
+def secret_in(request: Request, cookie: str) -> str | None:
+    """The 256 bits in a cookie; None if it is absent or of another form."""
+    value = request.cookies.get(cookie, "")
+    return value if _SECRET.fullmatch(value) else None

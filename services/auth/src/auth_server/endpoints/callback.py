@@ -7,7 +7,8 @@ from fastapi.responses import Response
 
 from auth_server.domain.authorizations import AuthorizationFailed
 from auth_server.domain.errors import CannotRedirect, InvalidRequest
-from auth_server.endpoints.browser import BrowserCookie
+from auth_server.endpoints.account_sign_in import AccountSignIn
+from auth_server.endpoints.browser import Browser, BrowserCookie
 from auth_server.endpoints.client_authentication import ResolveClientId
 from auth_server.endpoints.consent_form import ConsentForm
 from auth_server.endpoints.parameters import query_parameters
@@ -20,6 +21,7 @@ class Callback:
     """What the endpoint needs."""
 
     finish_login: FinishLogin
+    account_sign_in: AccountSignIn
     resolve_client: ResolveClientId
     cookie: BrowserCookie
     consent_form: ConsentForm
@@ -41,12 +43,28 @@ class Callback:
                 return self.client_redirect.with_error(
                     failure.request.redirect_uri, failure.request.state, failure.error
                 )
+            if outcome is None:
+                return await self._account_signed_in(request, answer, browser)
             if isinstance(outcome, AccountConsentNeeded):
                 client = await self.resolve_client(outcome.pending.request.client_id)
                 return self.consent_form.show(outcome.pending, client)
             return self.client_redirect.with_code(outcome)
 
         return router
+
+    async def _account_signed_in(
+        self, request: Request, answer: UpstreamAnswer, browser: Browser
+    ) -> Response:
+        # PingOne knows one redirect URI. The state, unguessable, tells whose answer this is.
+        response = await self.account_sign_in.answer(request, answer, browser)
+        if response is None:
+            raise CannotRedirect(
+                "This sign-on has ended",
+                "It was finished already, has expired, or was started in another browser.",
+                "Go back to your application and connect again.",
+                detail="the upstream state is unknown, spent or bound to another browser",
+            )
+        return response
 
 
 def _upstream_answer(request: Request) -> UpstreamAnswer:

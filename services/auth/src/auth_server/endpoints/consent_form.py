@@ -1,6 +1,5 @@
 """The consent form: shown with a token that only this browser can send back, read only with it."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,7 +8,6 @@ from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.responses import Response
-from itsdangerous import BadData, URLSafeTimedSerializer
 
 from auth_server.domain.authorizations import PendingAuthorization
 from auth_server.domain.clients import Client
@@ -18,6 +16,7 @@ from auth_server.domain.handles import Digest
 from auth_server.domain.redirect_uris import LOOPBACK_HOSTS
 from auth_server.endpoints.browser import BrowserCookie
 from auth_server.endpoints.parameters import Parameters
+from auth_server.endpoints.signed_form import SignedForm
 from auth_server.pages.consent import (
     SCOPE_DESCRIPTIONS,
     AccountView,
@@ -39,10 +38,7 @@ class Submission:
 
 
 class ConsentForm:
-    """Signs what it shows and checks what comes back.
-
-    `cookie_keys` is ordered as configured: the first signs, all verify.
-    """
+    """Signs what it shows and checks what comes back; for the keys, see SignedForm."""
 
     def __init__(
         self,
@@ -53,10 +49,7 @@ class ConsentForm:
         cookie: BrowserCookie,
         pages: Pages,
     ) -> None:
-        # itsdangerous signs with the last key of its list.
-        self._signer = URLSafeTimedSerializer(list(reversed(cookie_keys)), salt="consent-form")
-        self._issuer = issuer
-        self._max_age_seconds = int(lifetime.total_seconds())
+        self._form = SignedForm("consent-form", issuer, cookie_keys, lifetime)
         self._cookie = cookie
         self._pages = pages
 
@@ -77,7 +70,7 @@ class ConsentForm:
                 resource=request.resource,
                 account=None if subject is None else AccountView(subject.username, None),
                 form_action=ACTION,
-                csrf_token=self._signer.dumps([pending.id, _text(pending.browser_digest)]),
+                csrf_token=self._form.token(pending.browser_digest, pending.id),
                 authorization_id=pending.id,
             )
         )
@@ -90,32 +83,12 @@ class ConsentForm:
         if (
             browser is None
             or authorization_id is None
-            or not self._is_same_origin(request)
-            or not self._is_ours(form, [authorization_id, _text(browser.digest)])
+            or not self._form.is_ours(request, form, browser.digest, authorization_id)
         ):
             raise _not_from_our_page("the form has no valid token for this browser")
         if decision not in {"allow", "deny"}:
             raise _not_from_our_page("the form has no decision")
         return Submission(authorization_id, browser.digest, decision == "allow")
-
-    def _is_ours(self, form: Parameters, expected: list[str]) -> bool:
-        try:
-            signed = self._signer.loads(
-                form.optional("csrf_token") or "", max_age=self._max_age_seconds
-            )
-        except BadData:
-            return False
-        return bool(signed == expected)
-
-    def _is_same_origin(self, request: Request) -> bool:
-        # Browsers that send these headers cannot be made to lie in them by another site.
-        fetch_site = request.headers.get("sec-fetch-site", "same-origin")
-        origin = request.headers.get("origin", self._issuer)
-        return fetch_site == "same-origin" and origin == self._issuer
-
-
-def _text(digest: Digest) -> str:
-    return base64.urlsafe_b64encode(digest).decode("ascii")
 
 
 def _not_from_our_page(detail: str) -> CannotRedirect:

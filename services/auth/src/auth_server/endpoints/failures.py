@@ -10,6 +10,7 @@ from auth_server.domain.errors import (
     ServerError,
     TemporarilyUnavailable,
 )
+from auth_server.endpoints.account import ACCOUNT_PATHS
 from auth_server.endpoints.responses import RETRY_AFTER_SECONDS, oauth_error_response
 from auth_server.pages.problem import ProblemView
 from auth_server.pages.rendering import Pages
@@ -18,7 +19,7 @@ from auth_server.storage.encryption import DecryptionFailed, UnknownEncryptionKe
 from service_kit.errors import install_problem_handlers
 
 # A person looks at what these answer.
-_PAGE_PATHS = frozenset({"/authorize", "/consent", "/callback"})
+_PAGE_PATHS = frozenset({"/authorize", "/consent", "/callback"}) | ACCOUNT_PATHS
 
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +39,7 @@ def install_failure_handlers(app: FastAPI, pages: Pages) -> None:
         if not isinstance(error, OAuthError):
             raise error
         if request.url.path in _PAGE_PATHS:
-            return await cannot_redirect(request, _as_page(error))
+            return await cannot_redirect(request, _as_page(error, request.url.path))
         return oauth_error_response(error, request)
 
     async def storage_unavailable(request: Request, error: Exception) -> Response:
@@ -69,11 +70,13 @@ def install_failure_handlers(app: FastAPI, pages: Pages) -> None:
     app.add_exception_handler(Exception, unexpected)
 
 
-def _as_page(error: OAuthError) -> CannotRedirect:
+def _as_page(error: OAuthError, path: str) -> CannotRedirect:
+    is_account = path in ACCOUNT_PATHS
+    again = "open the page again" if is_account else "go back to your application and connect again"
     return CannotRedirect(
         "This did not work",
         f"We could not go on: {error.description}.",
-        "Wait a moment, then go back to your application and connect again.",
+        f"Wait a moment, then {again}.",
         detail=str(error),
         status=error.status,
     )

@@ -16,7 +16,6 @@ from auth_server.domain.authorizations import (
 )
 from auth_server.domain.errors import (
     AccessDenied,
-    CannotRedirect,
     LoginRequired,
     OAuthError,
     ServerError,
@@ -70,23 +69,18 @@ class FinishLogin:
 
     async def __call__(
         self, answer: UpstreamAnswer, browser_digest: Digest
-    ) -> CodeIssued | AccountConsentNeeded:
+    ) -> CodeIssued | AccountConsentNeeded | None:
         """Finish the login, or ask once more.
 
-        Raises CannotRedirect for a state that is unknown, spent or another browser's, and
-        AuthorizationFailed for everything that the client must hear.
+        None for a state that is unknown, spent or another browser's; AuthorizationFailed for
+        everything that the client must hear.
         """
         async with self.database.transaction() as tx:
             pending = await tx.authorizations.take_at_pingone(
                 digest(answer.state), browser_digest, now=self.now()
             )
         if pending is None:
-            raise CannotRedirect(
-                "This sign-on has ended",
-                "It was finished already, has expired, or was started in another browser.",
-                "Go back to your application and connect again.",
-                detail="the upstream state is unknown, spent or bound to another browser",
-            )
+            return None
         account = await self._redeem(answer, pending)
         if not granted_scopes(pending.request.scopes, account.tokens.scope):
             self.send_revocations.apart(account.tokens)

@@ -60,13 +60,17 @@ class SweepExpired:
         lifetimes = self.lifetimes
         # An ended grant stays as long as a replayed code may still point at it.
         no_replay = now - lifetimes.redeemed_code
+        # Another replica's clock may still see a handle live.
+        out_of_doubt = now - lifetimes.code
         return {
+            "account_logins": lambda tx: tx.account_logins.delete_expired(now=now, limit=BATCH),
+            "account_sessions": lambda tx: tx.account_sessions.delete_expired(now=now, limit=BATCH),
             "authorizations": lambda tx: tx.authorizations.delete_expired(now=now, limit=BATCH),
             "codes": lambda tx: tx.codes.delete_expired(before=no_replay, limit=BATCH),
             "sealed_answers": lambda tx: tx.handles.erase_sealed_answers(
                 before=now - lifetimes.refresh_grace, limit=BATCH
             ),
-            "handles": lambda tx: tx.handles.delete_expired(now=now, limit=BATCH),
+            "handles": lambda tx: tx.handles.delete_expired(now=out_of_doubt, limit=BATCH),
             "grants": lambda tx: tx.grants.delete_ended(before=no_replay, limit=BATCH),
             "consents": lambda tx: tx.consents.delete_expired(now=now, limit=BATCH),
             "clients": lambda tx: tx.clients.delete_expired(now=now, limit=BATCH),
@@ -78,7 +82,7 @@ class SweepExpired:
     async def _end_unreachable_grants(self, now: datetime) -> int:
         """What no handle leads to any more must not keep PingOne tokens alive behind it."""
         async with self.database.reading() as read:
-            # One code's lifetime later: another replica's clock may still see the handle live.
+            # Later by as much as the handles themselves are deleted later.
             unreachable = await read.grants.unreachable(
                 before=now - self.lifetimes.code, limit=BATCH
             )

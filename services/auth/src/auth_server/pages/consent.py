@@ -113,7 +113,7 @@ def consent_page(view: ConsentView) -> ConsentPage:
         redirect_subdomains=redirect_subdomains,
         redirect_address=redirect_address,
         redirect_scheme=display_text(view.redirect_scheme, max_length=_MAX_NAME_LENGTH),
-        scopes=tuple(_scope_texts(scope) for scope in view.scopes),
+        scopes=tuple(scope_texts(scope) for scope in view.scopes),
         resource=display_text(view.resource, max_length=_MAX_IDENTIFIER_LENGTH),
         account_name=account_name,
         account_username=account_username,
@@ -147,7 +147,8 @@ def _redirect_address(view: ConsentView) -> tuple[DisplayText, DisplayText]:
     return DisplayText(host.removesuffix(end)), DisplayText(end)
 
 
-def _scope_texts(scope: ScopeView) -> tuple[DisplayText, DisplayText | None]:
+def scope_texts(scope: ScopeView) -> tuple[DisplayText, DisplayText | None]:
+    """The scope's name, and in words what it allows if that is known."""
     name = display_text(scope.name, max_length=_MAX_SCOPE_LENGTH)
     if not scope.description:
         return name, None

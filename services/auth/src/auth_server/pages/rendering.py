@@ -1,11 +1,13 @@
 """Turns views into responses; the one place that knows the templates and the pages' headers."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
+from auth_server.pages.account import AccountPageView, SignInView, account_page
 from auth_server.pages.consent import ConsentView, consent_page
 from auth_server.pages.problem import ProblemView, problem_page
 from auth_server.pages.static_files import static_url
@@ -24,6 +26,13 @@ PAGE_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+# A client never opens the account page, so it may be cut off from whoever did.
+SIGN_IN_HEADERS: Final = PAGE_HEADERS | {"Cross-Origin-Opener-Policy": "same-origin"}
+# Its forms lead back to it, and nowhere else. The sign-in form must not say so: its answer is the
+# redirect to PingOne, which Chromium would block.
+ACCOUNT_HEADERS: Final = SIGN_IN_HEADERS | {
+    "Content-Security-Policy": (PAGE_HEADERS["Content-Security-Policy"] + "; form-action 'self'")
 }
 
 
@@ -48,6 +57,20 @@ class Pages:
         """Tell a person what went wrong, where no redirect can tell the client."""
         return self._render("problem.html", problem_page(view), status)
 
-    def _render(self, template: str, page: object, status: int) -> Response:
+    def account_sign_in(self, view: SignInView) -> Response:
+        """Say what the account page is, and offer to sign in."""
+        return self._render("account_sign_in.html", view, 200, SIGN_IN_HEADERS)
+
+    def account(self, view: AccountPageView) -> Response:
+        """List the connected apps of the person who is signed in."""
+        return self._render("account.html", account_page(view), 200, ACCOUNT_HEADERS)
+
+    def _render(
+        self,
+        template: str,
+        page: object,
+        status: int,
+        headers: Mapping[str, str] = PAGE_HEADERS,
+    ) -> Response:
         html = self._templates.get_template(template).render(page=page)
-        return HTMLResponse(html, status_code=status, headers=PAGE_HEADERS)
+        return HTMLResponse(html, status_code=status, headers=headers)

@@ -1,7 +1,8 @@
 """Clients that registered (RFC 7591) or that an operator added. Configured ones are never here."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import case, delete, exists, func, insert, select, update
@@ -22,6 +23,7 @@ from auth_server.storage.tables import clients, grants
 
 # A ceiling that was lowered is reached over several registrations, not by one long statement.
 MOST_ROWS_TO_MAKE_ROOM: Final = 1000
+RENEWED_EVERY: Final = timedelta(minutes=1)
 # The expiry of what an operator added.
 NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -71,6 +73,13 @@ class Clients:
         row = found.mappings().one_or_none()
         return None if row is None else _record_of(row)
 
+    async def records(self, client_ids: Collection[str]) -> dict[str, ClientRecord]:
+        """Those of these clients that have a row, in whatever state, by client_id."""
+        found = await self._connection.execute(
+            select(clients).where(clients.c.client_id.in_(client_ids))
+        )
+        return {row["client_id"]: _record_of(row) for row in found.mappings()}
+
     async def newest(self, *, limit: int) -> tuple[ClientRecord, ...]:
         """The last `limit` clients to arrive, the newest first."""
         found = await self._connection.execute(
@@ -94,10 +103,14 @@ class Clients:
         return deleted.one_or_none() is not None
 
     async def renew(self, client_id: str, *, now: datetime, expires_at: datetime) -> None:
-        """Note a completed authorization; the expiry moves forward only."""
+        """Note that the client is in use; the expiry moves forward only.
+
+        Once in RENEWED_EVERY: all people who use a client share its row, and would wait for it.
+        """
+        is_due = clients.c.last_used_at.is_(None) | (clients.c.last_used_at <= now - RENEWED_EVERY)
         await self._connection.execute(
             update(clients)
-            .where(clients.c.client_id == client_id)
+            .where(clients.c.client_id == client_id, is_due)
             .values(
                 last_used_at=now,
                 expires_at=case(

@@ -4,7 +4,7 @@ import hashlib
 from collections import defaultdict
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -58,6 +58,16 @@ class Consents:
             RememberedConsent(key, subject, frozenset(scopes), min(scopes.values()))
             for subject, scopes in by_subject.items()
         )
+
+    async def forget(self, subject: str, client_id: str | None = None) -> None:
+        """Forget what a person consented to: for one client, or for all of them."""
+        key = list(consents.primary_key.columns)
+        conditions = [consents.c.subject == subject]
+        if client_id is not None:
+            conditions.append(consents.c.client_id == client_id)
+        # Locked in the order in which remember() writes: crosswise would be a deadlock.
+        doomed = select(*key).where(*conditions).order_by(*key).with_for_update().cte("doomed")
+        await self._connection.execute(delete(consents).where(tuple_(*key).in_(select(doomed))))
 
     async def delete_expired(self, *, now: datetime, limit: int) -> int:
         """Forget what has expired."""

@@ -7,6 +7,8 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from auth_server.storage.account_logins import AccountLogins
+from auth_server.storage.account_sessions import AccountSessions
 from auth_server.storage.audit_events import AuditEvents
 from auth_server.storage.authorizations import Authorizations
 from auth_server.storage.clients import Clients
@@ -39,6 +41,8 @@ COMMAND_TIMEOUT_SECONDS: Final = 10.0
 class Transaction:
     """One connection's repositories; what they change becomes visible together."""
 
+    account_logins: AccountLogins
+    account_sessions: AccountSessions
     audit_events: AuditEvents
     authorizations: Authorizations
     clients: Clients
@@ -100,6 +104,8 @@ class Database:
 
     def _repositories(self, connection: AsyncConnection) -> Transaction:
         return Transaction(
+            account_logins=AccountLogins(connection, self._encryption),
+            account_sessions=AccountSessions(connection),
             audit_events=AuditEvents(connection),
             authorizations=Authorizations(connection, self._encryption),
             clients=Clients(connection),

@@ -10,11 +10,17 @@ from typing import Any, Final
 from sqlalchemy import Column, LargeBinary, Table, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from auth_server.storage import account_logins as of_account_logins
 from auth_server.storage import authorizations as of_authorizations
 from auth_server.storage import upstream_revocations as of_revocations
 from auth_server.storage import upstream_tokens as of_tokens
 from auth_server.storage.encryption import HEADER_BYTES
-from auth_server.storage.tables import authorizations, upstream_revocations, upstream_tokens
+from auth_server.storage.tables import (
+    account_logins,
+    authorizations,
+    upstream_revocations,
+    upstream_tokens,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,14 @@ GRANT_TOKENS: Final = EncryptedColumn(
     upstream_tokens.c.tokens_encrypted, upstream_tokens.c.grant_id, of_tokens.PURPOSE
 )
 COLUMNS: Final = (
+    EncryptedColumn(
+        account_logins.c.code_verifier_encrypted,
+        account_logins.c.id,
+        of_account_logins.CODE_VERIFIER_PURPOSE,
+    ),
+    EncryptedColumn(
+        account_logins.c.nonce_encrypted, account_logins.c.id, of_account_logins.NONCE_PURPOSE
+    ),
     EncryptedColumn(
         authorizations.c.client_state_encrypted,
         authorizations.c.id,

@@ -141,7 +141,7 @@ consents: Final = Table(
     metadata,
     # Browser, client, redirect URI and resource together are too long for an index of PostgreSQL.
     Column("key_digest", LargeBinary, primary_key=True),
-    Column("subject", Text, primary_key=True),
+    Column("subject", Text, primary_key=True, index=True),
     Column("scope", Text, primary_key=True),
     # Also in the key's digest; here so that a person's consents can be found by client.
     Column("client_id", Text, nullable=False),
@@ -230,6 +230,27 @@ upstream_revocations: Final = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_attempt_at", UtcDateTime, nullable=False, index=True),
+)
+
+# Sign-ins to the account page, at PingOne. Apart from `authorizations`: they lead to no client.
+account_logins: Final = Table(
+    "account_logins",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("state_digest", LargeBinary, nullable=False, unique=True),
+    Column("browser_digest", LargeBinary, nullable=False),
+    Column("code_verifier_encrypted", LargeBinary, nullable=False),
+    Column("nonce_encrypted", LargeBinary, nullable=False),
+    _expires_at(),
+)
+
+account_sessions: Final = Table(
+    "account_sessions",
+    metadata,
+    Column("session_digest", LargeBinary, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("username", Text, nullable=False),
+    _expires_at(),
 )
 
 # Each key that has ever been the first of a ring, until `auth keys rewrap` has replaced it.

@@ -1,0 +1,46 @@
+"""What the account page may say of a connected app, and on whose word."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from auth_server.domain.clients import Client, ClientOrigin
+from auth_server.domain.redirect_uris import LOOPBACK_HOSTS
+from auth_server.flows.list_connected_apps import ConnectedApp
+from auth_server.pages.account import AppStanding, AppView
+from auth_server.pages.consent import SCOPE_DESCRIPTIONS, describe_scopes
+
+_STANDINGS: Final = {
+    ClientOrigin.REGISTERED: AppStanding.REGISTERED,
+    ClientOrigin.CONFIGURED: AppStanding.SET_UP,
+    ClientOrigin.OPERATOR: AppStanding.SET_UP,
+}
+
+
+def connected_app_view(app: ConnectedApp) -> AppView:
+    """The view of one grant; a deleted client has no name left, only its identifier."""
+    grant, client = app.grant, app.client
+    return AppView(
+        grant_id=grant.id,
+        client_name="" if client is None else client.metadata.client_name,
+        client_id=grant.client_id,
+        standing=AppStanding.DELETED if client is None else _STANDINGS[client.origin],
+        hosts=() if client is None else _hosts(client),
+        scopes=describe_scopes(grant.scopes, SCOPE_DESCRIPTIONS),
+        resource=grant.resource,
+        connected_at=grant.created_at,
+        last_used_at=grant.last_used_at,
+    )
+
+
+def _hosts(client: Client) -> tuple[str, ...]:
+    """The websites that it registered to send people to: its own word, as its name is."""
+    targets = [urlsplit(uri) for uri in client.metadata.redirect_uris]
+    return tuple(
+        dict.fromkeys(
+            target.hostname
+            for target in targets
+            if target.scheme in {"https", "http"}
+            and target.hostname
+            and target.hostname not in LOOPBACK_HOSTS
+        )
+    )
