@@ -1,6 +1,7 @@
-"""Loads what every test folder shares, and shares the tests out among processes."""
+"""What every test folder shares; tests shared out among processes; what the proofs measured."""
 
 import pytest
+from proof_report import PROPERTY, ProofReport
 from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["database_servers", "valkey_servers"]
@@ -24,3 +25,17 @@ class StacksTogether(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> StacksTogether:
     """Called by pytest-xdist for `-n`."""
     return StacksTogether(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the proofs measured, whichever process ran them, and those that failed too."""
+    report = ProofReport()
+    for outcome in ("passed", "failed"):
+        for result in terminalreporter.stats.get(outcome, []):
+            for name, row in result.user_properties:
+                if name == PROPERTY:
+                    report.note(*row)
+    if lines := report.as_lines():
+        terminalreporter.section("what the proofs measured")
+        for line in lines:
+            terminalreporter.write_line(line)

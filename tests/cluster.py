@@ -85,6 +85,18 @@ class Cluster:
     mcp: list[Replica]
     others: list[Replica]
     database: str
+    front: Front = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Lay the addresses in front of the replicas; nobody listens at them yet."""
+        ports = self.config.ports
+        self.front = Front(
+            {
+                ports.auth: [_port(replica.url) for replica in self.auth],
+                ports.auth_internal: [_port(replica.internal) for replica in self.auth],
+                ports.mcp: [_port(replica.url) for replica in self.mcp],
+            }
+        )
 
     @property
     def issuer(self) -> str:
@@ -116,6 +128,12 @@ class Cluster:
         """auth's database, as asyncpg takes it."""
         return self.database.replace("+asyncpg", "", 1)
 
+    async def lose_answer(self) -> tuple[Replica, bytes]:
+        """Lose the next answer of auth: which replica gave it, and its body."""
+        lost = await self.front.lose_answer(self.config.ports.auth)
+        [replica] = [item for item in self.auth if _port(item.url) == lost.replica]
+        return replica, lost.body
+
     def log_files(self) -> list[Path]:
         """What every process has written down."""
         return sorted(self.config.logs.glob("*.log"))
@@ -143,7 +161,7 @@ def running_cluster(folder: Path, environment: Mapping[str, str]) -> Iterator[Cl
         stack.callback(valkey.kill)
         cluster = _describe(folder, environment, postgresql, valkey)
         stack.callback(_stop, cluster)
-        stack.enter_context(_front_of(cluster))
+        stack.enter_context(cluster.front)
         _start(cluster)
         yield cluster
 
@@ -195,17 +213,6 @@ def _replica(
     # localhost, and not 127.0.0.1: a browser's cookies are those of the one name.
     url, internal_url = f"http://localhost:{public}", f"http://localhost:{internal}"
     return Replica(described, url, internal_url, config.logs / f"{name}.log")
-
-
-def _front_of(cluster: Cluster) -> Front:
-    ports = cluster.config.ports
-    return Front(
-        {
-            ports.auth: [_port(replica.url) for replica in cluster.auth],
-            ports.auth_internal: [_port(replica.internal) for replica in cluster.auth],
-            ports.mcp: [_port(replica.url) for replica in cluster.mcp],
-        }
-    )
 
 
 def _start(cluster: Cluster) -> None:

@@ -1,6 +1,6 @@
 """What a grant, its code and its handles may do, in plain objects that know no service.
 
-The model of services/auth/tests/test_state_machine.py. Time is an argument.
+The model of grant_lifecycle.py. Time is an argument.
 """
 
 from collections.abc import Iterator
@@ -280,16 +280,18 @@ class Model:
         refresh_handles = [one for one in self.handles() if one.is_stored]
         return {
             "grants": {
-                (one.id, _text(one.ended_at), one.reason, _text(one.last_used_at)) for one in grants
+                (one.id, text_of(one.ended_at), one.reason, text_of(one.last_used_at))
+                for one in grants
             },
-            "codes": {(one.digest, _text(one.redeemed_at)) for one in codes},
-            "access_handles": {(one.digest, _text(one.expires_at)) for one in access_handles},
+            "codes": {(one.digest, text_of(one.redeemed_at)) for one in codes},
+            "access_handles": {(one.digest, text_of(one.expires_at)) for one in access_handles},
             "refresh_handles": {
-                (one.digest, _text(one.expires_at), _text(one.rotated_at), one.is_sealed)
+                (one.digest, text_of(one.expires_at), text_of(one.rotated_at), one.is_sealed)
                 for one in refresh_handles
             },
         }
 
 
-def _text(moment: datetime | None) -> str | None:
+def text_of(moment: datetime | None) -> str | None:
+    """A moment as the rows show it."""
     return None if moment is None else f"{moment:%Y-%m-%d %H:%M:%S.%f}"

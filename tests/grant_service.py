@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import httpx2
 from auth_back_channel import is_for
@@ -24,7 +25,8 @@ from auth_harness import (
     PassOn,
     auth_under_test,
 )
-from grant_model import ACCESS, CODE, GRACE, GRANT, GRANTS_PER_CLIENT, REFRESH, Stored
+from grant_model import ACCESS, CODE, GRACE, GRANT, GRANTS_PER_CLIENT, REFRESH, Stored, text_of
+from sqlalchemy.engine import make_url
 
 from auth_server.domain.authorizations import (
     AuthorizationRequest,
@@ -56,19 +58,24 @@ _STORED = {
     "refresh_handles": "SELECT refresh_digest, expires_at, rotated_at, "
     "answer_encrypted IS NOT NULL FROM refresh_handles",
 }
+_CODES = "SELECT code_digest, grant_id FROM codes"
 _UNSPENT = """
     SELECT count(*) FROM refresh_handles JOIN grants ON grants.id = grant_id
     WHERE rotated_at IS NULL AND revoked_at IS NULL GROUP BY grant_id
 """
 
 
+# Runs one statement on a connection of the test's own and returns the rows; moments are text.
+Execute = Callable[[str], list[tuple[Any, ...]]]
+
+
 @dataclass
 class Service:
-    """The server, its event loop, and a connection of the test's own to the database."""
+    """The server, its event loop, and a look into its database."""
 
     auth: AuthUnderTest
     runner: asyncio.Runner
-    rows: sqlite3.Connection
+    execute: Execute
 
     def at_once(
         self, callers: int, call: Callable[[], Awaitable[httpx.Response]]
@@ -87,8 +94,8 @@ class Service:
     def issue_code(self, subject: str, upstream_until: datetime) -> tuple[str, str]:
         """A person has signed on and consented: the code, and the id of its grant."""
         code = self.runner.run(self._issue_code(subject, upstream_until))
-        query = "SELECT grant_id FROM codes WHERE code_digest = ?"
-        return code, self.rows.execute(query, (digest(code),)).fetchone()[0]
+        grants: dict[Any, str] = dict(self.execute(_CODES))
+        return code, grants[digest(code)]
 
     async def _issue_code(self, subject: str, upstream_until: datetime) -> str:
         resources = self.auth.resources
@@ -122,21 +129,21 @@ class Service:
 
     def stored(self) -> Stored:
         """What the database holds."""
-        return {table: set(self.rows.execute(query)) for table, query in _STORED.items()}
+        return {table: set(self.execute(query)) for table, query in _STORED.items()}
 
     def lineages(self) -> list[int]:
         """How many unspent refresh handles each grant has that was not ended."""
-        return [count for (count,) in self.rows.execute(_UNSPENT)]
+        return [count for (count,) in self.execute(_UNSPENT)]
 
     def empty(self) -> None:
         """Begin anew, but for the clock, which goes on."""
         for table in ("grants", "consents", "upstream_revocations", "audit_events"):
-            self.rows.execute(f"DELETE FROM {table}")  # noqa: S608  (names from here)
+            self.execute(f"DELETE FROM {table}")  # noqa: S608  (names from here)
 
 
 @contextmanager
-def service_on(file: Path) -> Iterator[Service]:
-    """The server on a migrated SQLite file.
+def service_on(database_url: str) -> Iterator[Service]:
+    """The server on a migrated database.
 
     PingOne answers no revocation before the end: the outbox, whose tests are elsewhere, stands by.
     """
@@ -148,7 +155,7 @@ def service_on(file: Path) -> Iterator[Service]:
         return await pass_on(request)
 
     server = auth_under_test(
-        f"sqlite+aiosqlite:///{file}",
+        database_url,
         auth_clients=json.dumps(_CLIENTS),
         auth_code_seconds=CODE.seconds,
         auth_access_handle_seconds=ACCESS.seconds,
@@ -158,14 +165,37 @@ def service_on(file: Path) -> Iterator[Service]:
         auth_grants_per_client=GRANTS_PER_CLIENT,
         pingone_timeout_seconds=20,
     )
-    with asyncio.Runner() as runner, closing(sqlite3.connect(file, isolation_level=None)) as rows:
-        rows.execute("PRAGMA foreign_keys=ON")
+    with asyncio.Runner() as runner, _connected(database_url, runner) as execute:
         stack = AsyncExitStack()
         auth = runner.run(stack.enter_async_context(server))
         try:
             auth.pingone.intercept = hold_revocations
             auth.client_id = CLIENT_ID
-            yield Service(auth, runner, rows)
+            yield Service(auth, runner, execute)
         finally:
             is_over.set()
             runner.run(stack.aclose())
+
+
+@contextmanager
+def _connected(database_url: str, runner: asyncio.Runner) -> Iterator[Execute]:
+    url = make_url(database_url)
+    if url.drivername.startswith("sqlite"):
+        with closing(sqlite3.connect(str(url.database), isolation_level=None)) as file:
+            file.execute("PRAGMA foreign_keys=ON")
+            yield lambda query: list(file.execute(query))
+        return
+    dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection: Any = runner.run(asyncpg.connect(dsn))
+
+    def execute(query: str) -> list[tuple[Any, ...]]:
+        return [tuple(map(_as_text, row)) for row in runner.run(connection.fetch(query))]
+
+    try:
+        yield execute
+    finally:
+        runner.run(connection.close())
+
+
+def _as_text(value: Any) -> Any:
+    return text_of(value) if isinstance(value, datetime) else value

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+# The name under which a test's row travels with its result, from whichever process ran it.
+PROPERTY = "measured"
+
 _HEADER = """# What was proven, and what was measured
 
 Written by `make prove`, which runs `tests/proofs` with the numbers below: three replicas of auth,
 two of mcp, todo-api and PingOne's stand-in as separate processes, on a real PostgreSQL and a real
 Valkey, all on loopback of one small machine. The latencies hold for that machine only; the counts
-hold anywhere. `make test` runs the same proofs with smaller numbers.
+hold anywhere. `make test` runs most of these proofs, with smaller numbers, and prints what it
+measured; those marked `long_proof` run in `make prove` only.
 
 | Proof | Measured |
 |---|---|
@@ -27,6 +31,13 @@ class ProofReport:
         A number that comes again adds what was measured to its row.
         """
         self._rows.setdefault(number, (sentence, []))[1].append(measured)
+
+    def as_lines(self) -> list[str]:
+        """The rows as a terminal shows them."""
+        return [
+            f"{number:2}. {sentence} [{', '.join(measured)}]"
+            for number, (sentence, measured) in sorted(self._rows.items())
+        ]
 
     def is_complete(self, rows: int) -> bool:
         """Whether each proof from 1 to `rows` has been noted: a part is no document."""

@@ -3,14 +3,26 @@
 import asyncio
 import contextlib
 import itertools
+import re
 import threading
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 import uvloop
 
 _CHUNK = 64 * 1024
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class LostAnswer:
+    """What a replica answered and nobody received."""
+
+    replica: int
+    body: bytes = field(repr=False)
 
 
 class Front:
@@ -20,7 +32,7 @@ class Front:
     """
 
     def __init__(self, routes: Mapping[int, Iterable[int]]) -> None:
-        self._routes = {port: tuple(replicas) for port, replicas in routes.items()}
+        self._routes = {port: _Route(tuple(replicas)) for port, replicas in routes.items()}
         self._listening = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
@@ -41,6 +53,15 @@ class Front:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
 
+    async def lose_answer(self, port: int) -> LostAnswer:
+        """Take the next answer away from whoever waits for it at this port.
+
+        Returns once the replica, told by its own port, has given it; the connection stays open.
+        """
+        lost: Future[LostAnswer] = Future()
+        self._routes[port].loses = lost
+        return await asyncio.wrap_future(lost)
+
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
@@ -48,8 +69,7 @@ class Front:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         async with contextlib.AsyncExitStack() as stack:
-            for port, replicas in self._routes.items():
-                route = _Route(replicas)
+            for port, route in self._routes.items():
                 await stack.enter_async_context(
                     await asyncio.start_server(route.take, "127.0.0.1", port, backlog=1024)
                 )
@@ -63,6 +83,7 @@ class _Route:
         self._number = len(replicas)
         self._turns = itertools.cycle(replicas)
         self._taken: set[asyncio.Task[None]] = set()
+        self.loses: Future[LostAnswer] | None = None
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection until either side ends it."""
@@ -72,7 +93,7 @@ class _Route:
         try:
             replica = await self._connect()
             if replica is not None:
-                await _carry(reader, writer, *replica)
+                await self._carry(reader, writer, *replica)
         except asyncio.CancelledError:
             pass  # the front closes; asyncio's own callback would report the cancellation
         finally:
@@ -91,27 +112,52 @@ class _Route:
                 return await asyncio.open_connection("127.0.0.1", next(self._turns))
         return None
 
+    async def _carry(
+        self,
+        client_reader: asyncio.StreamReader,
+        client_writer: asyncio.StreamWriter,
+        replica_reader: asyncio.StreamReader,
+        replica_writer: asyncio.StreamWriter,
+    ) -> None:
+        port: int = replica_writer.get_extra_info("peername")[1]
+        directions = {
+            asyncio.ensure_future(_copy(client_reader, replica_writer)),
+            asyncio.ensure_future(self._answer(replica_reader, client_writer, port)),
+        }
+        try:
+            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for direction in directions:
+                direction.cancel()
+            await asyncio.gather(*directions, return_exceptions=True)
+            with contextlib.suppress(OSError):
+                await asyncio.wait_for(client_writer.drain(), 1)
+                client_writer.close()
+            await _abort(replica_writer)
 
-async def _carry(
-    client_reader: asyncio.StreamReader,
-    client_writer: asyncio.StreamWriter,
-    replica_reader: asyncio.StreamReader,
-    replica_writer: asyncio.StreamWriter,
-) -> None:
-    directions = {
-        asyncio.ensure_future(_copy(client_reader, replica_writer)),
-        asyncio.ensure_future(_copy(replica_reader, client_writer)),
-    }
-    try:
-        await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for direction in directions:
-            direction.cancel()
-        await asyncio.gather(*directions, return_exceptions=True)
+    async def _answer(
+        self, replica: asyncio.StreamReader, client: asyncio.StreamWriter, port: int
+    ) -> None:
+        """Pass on what the replica says, unless its answer is to be lost."""
         with contextlib.suppress(OSError):
-            await asyncio.wait_for(client_writer.drain(), 1)
-            client_writer.close()
-        await _abort(replica_writer)
+            while chunk := await replica.read(_CHUNK):
+                lost, self.loses = self.loses, None
+                if lost is not None:
+                    body = await _rest_of_body(replica, chunk)
+                    lost.set_result(LostAnswer(port, body))
+                    continue
+                client.write(chunk)
+                await client.drain()
+
+
+async def _rest_of_body(replica: asyncio.StreamReader, answer: bytes) -> bytes:
+    """The whole body of the answer that begins like this and says how long it is."""
+    while b"\r\n\r\n" not in answer:
+        answer += await replica.read(_CHUNK)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = _LENGTH.search(head + b"\r\n")
+    assert length is not None
+    return body + await replica.readexactly(int(length[1]) - len(body))
 
 
 async def _abort(writer: asyncio.StreamWriter) -> None:

@@ -68,7 +68,7 @@ async def all_ready(cluster: Any) -> AsyncIterator[None]:
 
 @pytest.mark.usefixtures("all_ready")
 async def test_what_a_killed_replica_was_doing_can_be_repeated_at_another(
-    cluster: Any, new_login: Any, killed_while: Any, call_tool: Any, times: Any, report: Any
+    cluster: Any, new_login: Any, killed_while: Any, call_tool: Any, times: Any, note: Any
 ) -> None:
     rounds = times(1, 5)
     for _ in range(rounds):
@@ -106,8 +106,8 @@ async def test_what_a_killed_replica_was_doing_can_be_repeated_at_another(
         assert await login.is_active(handles["access_token"])  # it was not acknowledged, either
         assert (await login.revoke(handles["access_token"])).status_code == 200
         assert not await login.is_active(handles["access_token"])
-    report.note(
-        7,
+    note(
+        9,
         "A replica of auth is killed (-9) in the middle of consent, code exchange, refresh and"
         " revocation, with the statement under way: the same request succeeds at another one.",
         f"{4 * rounds} kills, {4 * rounds} repetitions that succeeded",
@@ -116,7 +116,7 @@ async def test_what_a_killed_replica_was_doing_can_be_repeated_at_another(
 
 @pytest.mark.usefixtures("all_ready")
 async def test_a_login_whose_replica_is_killed_on_its_way_back_says_what_to_do(
-    cluster: Any, new_login: Any, pingone: Any, times: Any, report: Any
+    cluster: Any, new_login: Any, pingone: Any, times: Any, note: Any
 ) -> None:
     rounds = times(1, 5)
     for number in range(rounds):
@@ -139,8 +139,8 @@ async def test_a_login_whose_replica_is_killed_on_its_way_back_says_what_to_do(
         assert page.status_code == 400
         assert "What to do" in page.text
         assert await login.is_active((await login.sign_in())["access_token"])
-    report.note(
-        8,
+    note(
+        12,
         "A replica is killed (-9) while PingOne redeems the code of a login for it: the person is"
         " told that the sign-on has ended and what to do, and the next one works.",
         f"{rounds} kills",
@@ -150,10 +150,10 @@ async def test_a_login_whose_replica_is_killed_on_its_way_back_says_what_to_do(
 @pytest.mark.long_proof
 @pytest.mark.usefixtures("all_ready")
 async def test_nobody_is_signed_out_by_replicas_that_are_killed_at_any_moment(
-    cluster: Any, sign_in: Any, call_tool: Any, times: Any, report: Any
+    cluster: Any, sign_in: Any, call_tool: Any, times: Any, note: Any
 ) -> None:
     people = [await sign_in() for _ in range(PEOPLE)]
-    kills = times(2, 12)
+    kills = times(2, 9)
     async with Load(people, cluster.mcp_address, call_tool) as load:
         for number in range(kills):
             victim = cluster.auth[number % len(cluster.auth)]
@@ -164,8 +164,8 @@ async def test_nobody_is_signed_out_by_replicas_that_are_killed_at_any_moment(
             await load.go_on(PEOPLE)
     assert load.problems == []
     assert set(load.answers) <= {200, 503}
-    report.note(
-        9,
+    note(
+        13,
         "Replicas of auth are killed (-9) one after the other while people refresh and call tools:"
         " whoever repeats a request goes on, nobody is signed out.",
         f"{kills} kills; {load.summary()}",

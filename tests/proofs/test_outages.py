@@ -17,7 +17,7 @@ async def test_a_redis_that_dies_and_comes_back_is_noticed_by_nobody(
     call_tool: Any,
     until_refused: Any,
     times: Any,
-    report: Any,
+    note: Any,
 ) -> None:
     people = [await sign_in() for _ in range(PEOPLE)]
     pids = _pids(cluster)
@@ -45,8 +45,8 @@ async def test_a_redis_that_dies_and_comes_back_is_noticed_by_nobody(
     assert set(load.answers) == {200}
     assert max(seen) < WITHIN_SECONDS
     assert _pids(cluster) == pids
-    report.note(
-        10,
+    note(
+        14,
         "Redis is killed and started again under load: no answer but 200, nobody is signed out, and"
         " revocations are seen as fast as before, with it and without it.",
         f"{restarts} times; {load.summary()}; acknowledged → refused: {latencies(seen)}",
@@ -54,7 +54,7 @@ async def test_a_redis_that_dies_and_comes_back_is_noticed_by_nobody(
 
 
 async def test_a_postgresql_that_restarts_is_503_while_it_is_away_and_nobody_is_signed_out(
-    cluster: Any, sign_in: Any, call_tool: Any, times: Any, report: Any
+    cluster: Any, sign_in: Any, call_tool: Any, times: Any, note: Any
 ) -> None:
     people = [await sign_in() for _ in range(PEOPLE)]
     pids = _pids(cluster)
@@ -68,8 +68,8 @@ async def test_a_postgresql_that_restarts_is_503_while_it_is_away_and_nobody_is_
     assert load.problems == []
     assert set(load.answers) == {200, 503}
     assert _pids(cluster) == pids
-    report.note(
-        11,
+    note(
+        15,
         "PostgreSQL is stopped at once and started again under load: only 503 with Retry-After"
         " while it is away, then everybody goes on with the handles they have; no replica is"
         " restarted.",

@@ -2,14 +2,16 @@
 
 import asyncio
 import time
+from statistics import median
 from typing import Any
 
 import pytest
-from login_steps import answer_of
 from proof_report import latencies
 
 REFRESH = {"endpoint": "token", "grant_type": "refresh_token"}
 ALIVE_SECONDS, EXPIRED_SECONDS = 120, 5
+# A machine that is busy with many processes is not as fast twice; what waits, waits for 10 s.
+UNEVEN, UNEVEN_SECONDS = 2, 0.02
 # What PingOne can do to a refresh without having declared the tokens dead.
 OUTAGES: dict[str, dict[str, Any]] = {
     "500": {"kind": "error", "status": 500},
@@ -23,20 +25,20 @@ OUTAGES: dict[str, dict[str, Any]] = {
 # A client waits for 8 s until it is told that PingOne does not answer.
 QUICK_OUTAGES = [name for name in OUTAGES if name != "no answer"]
 LONG = pytest.mark.long_proof
-DEATHS = ("sign-off", "revoke-refresh-tokens")
 
 
 @pytest.mark.parametrize("name", OUTAGES)
 async def test_while_pingones_token_lives_an_outage_is_not_noticed(
     cluster: Any,
-    sign_in: Any,
+    signed_in_with: Any,
     pingone: Any,
     call_tool: Any,
     introspect: Any,
+    eventually: Any,
     name: str,
-    report: Any,
+    note: Any,
 ) -> None:
-    person = await _signed_in_with(pingone, sign_in, ALIVE_SECONDS)
+    person = await signed_in_with(ALIVE_SECONDS)
     await pingone.fault(**OUTAGES[name], sid=person.sid, **REFRESH)
     for replica in cluster.auth:
         answer = await introspect(replica, person.access)
@@ -44,9 +46,16 @@ async def test_while_pingones_token_lives_an_outage_is_not_noticed(
         assert answer.json()["active"] is True
     for replica in cluster.mcp:
         assert (await call_tool(replica.url, person.access)).status_code == 200
-    report.note(
-        13,
-        "Whatever PingOne does to a refresh while its token lives, nobody notices.",
+
+    async def was_asked() -> bool:
+        return bool((await pingone.family(person.sid))["refresh_requests"])
+
+    await eventually(was_asked)  # in the background, which is why nobody has to wait
+    assert (await introspect(cluster.auth[0], person.access)).json()["active"] is True
+    note(
+        17,
+        "Whatever PingOne does to a refresh while its token lives, nobody notices. PingOne was"
+        " asked each time.",
         name,
     )
 
@@ -54,17 +63,17 @@ async def test_while_pingones_token_lives_an_outage_is_not_noticed(
 @pytest.mark.parametrize("name", [*QUICK_OUTAGES, pytest.param("no answer", marks=LONG)])
 async def test_once_pingones_token_has_expired_an_outage_is_503_and_ends_nothing(
     cluster: Any,
-    sign_in: Any,
+    signed_in_with: Any,
     pingone: Any,
     call_tool: Any,
     introspect: Any,
     lapse_lease: Any,
     name: str,
-    report: Any,
+    note: Any,
 ) -> None:
     # With a grace at PingOne nothing is lost, even if it had carried the refresh out.
     await pingone.policy(refresh_grace_seconds=60)
-    person = await _signed_in_with(pingone, sign_in, EXPIRED_SECONDS)
+    person = await signed_in_with(EXPIRED_SECONDS)
     await pingone.fault(**OUTAGES[name], sid=person.sid, **REFRESH)
     asked = [introspect(replica, person.access) for replica in cluster.auth]
     called = [call_tool(replica.url, person.access) for replica in cluster.mcp]
@@ -80,108 +89,28 @@ async def test_once_pingones_token_has_expired_an_outage_is_503_and_ends_nothing
     for replica in cluster.mcp:
         assert (await call_tool(replica.url, person.access)).status_code == 200
     assert (await pingone.family(person.sid))["is_live"]
-    report.note(
-        14,
+    note(
+        18,
         "Once PingOne's token has expired, it is 503 with Retry-After at all replicas of auth and"
         " mcp, `/token` goes on, and when PingOne is back so is everybody.",
         name,
     )
 
 
-@pytest.mark.parametrize("act", DEATHS)
-async def test_tokens_that_pingone_calls_dead_end_the_grant_and_a_new_sign_in_works(
-    cluster: Any,
-    sign_in: Any,
-    pingone: Any,
-    call_tool: Any,
-    introspect: Any,
-    until_refused: Any,
-    act: str,
-) -> None:
-    person = await _signed_in_with(pingone, sign_in, EXPIRED_SECONDS, username="bob")
-    await pingone.act(f"/people/bob/{act}")
-    answers = await asyncio.gather(
-        *(introspect(replica, person.access) for replica in cluster.auth)
-    )
-    assert [answer.json() for answer in answers] == [{"active": False}] * len(answers)
-    for replica in cluster.mcp:
-        await until_refused(replica.url, person.access)
-    refused = await person.login.refresh(person.refresh)
-    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
-    again = await person.login.sign_in()
-    assert (await call_tool(cluster.mcp[0].url, again["access_token"])).status_code == 200
-
-
-async def test_a_wrong_nonce_ends_the_login_and_the_next_one_works(
-    new_login: Any, pingone: Any
-) -> None:
-    login = await new_login()
-    await pingone.fault(kind="wrong_nonce", times=1)
-    answer = answer_of(await login.http.get(await login.come_back()))
-    assert "code" not in answer
-    assert answer["error"] == "server_error"
-    assert await login.is_active((await login.sign_in())["access_token"])
-
-
-@pytest.fixture
-async def keys_are_known_afterwards(cluster: Any, new_login: Any, eventually: Any) -> Any:
-    """The proofs that follow find replicas that know the newest key."""
-    yield
-    for replica in cluster.auth:
-        login = await new_login(replica.url)
-
-        async def is_served(login: Any = login, replica: Any = replica) -> bool:
-            callback = await login.come_back()
-            answer = await login.http.get(callback.replace(cluster.issuer, replica.url))
-            return "code" in answer_of(answer)
-
-        await eventually(is_served, seconds=60)
-
-
-@pytest.mark.long_proof
-@pytest.mark.usefixtures("keys_are_known_afterwards")
-async def test_a_key_that_is_too_new_to_be_known_is_an_outage_and_ends_nothing(
-    cluster: Any,
-    sign_in: Any,
-    pingone: Any,
-    call_tool: Any,
-    introspect: Any,
-    eventually: Any,
-    report: Any,
-) -> None:
-    replica, mcp = cluster.auth[0], cluster.mcp[0]
-    await pingone.policy(access_token_seconds=EXPIRED_SECONDS)
-    person = await sign_in()
-    # Everybody fetches the keys now, and does not again for a while.
-    await pingone.act("/signing-key", {"keep_old": True})
-
-    async def is_known() -> bool:
-        asked, called = await asyncio.gather(
-            introspect(replica, person.access), call_tool(mcp.url, person.access)
-        )
-        for answer in (asked, called):
-            assert answer.status_code in {200, 503}, answer.text
-        return (asked.status_code, called.status_code) == (200, 200)
-
-    first = await eventually(is_known, seconds=60)
-    await pingone.policy(access_token_seconds=3600)
-    await pingone.act("/signing-key", {"keep_old": False})
-    second = await eventually(is_known, seconds=60)
-    assert (await introspect(replica, person.access)).json()["active"] is True
-    report.note(
-        15,
-        "PingOne rotates its signing key twice in a row: a token whose key is too new to be known"
-        " is 503 until the keys may be fetched again, and ends nothing.",
-        f"served again {first:.0f} s after the first and {second:.0f} s after the second",
-    )
-
-
 @pytest.mark.long_proof
 async def test_a_slow_pingone_for_one_grant_does_not_slow_the_tokens_of_others(
-    cluster: Any, sign_in: Any, pingone: Any, introspect: Any, times: Any, report: Any
+    cluster: Any,
+    sign_in: Any,
+    signed_in_with: Any,
+    pingone: Any,
+    introspect: Any,
+    times: Any,
+    note: Any,
 ) -> None:
-    slow = await _signed_in_with(pingone, sign_in, EXPIRED_SECONDS)
+    slow = await signed_in_with(EXPIRED_SECONDS)
     others = [await sign_in(username="bob") for _ in range(3)]
+    rounds = times(10, 30)
+    before = await _refresh_all(cluster, others, rounds)
     await pingone.fault(kind="slow", seconds=10, sid=slow.sid, **REFRESH)
     waiting = [
         asyncio.create_task(introspect(replica, slow.access))
@@ -191,35 +120,36 @@ async def test_a_slow_pingone_for_one_grant_does_not_slow_the_tokens_of_others(
     async with asyncio.timeout(10):
         while not (await pingone.family(slow.sid))["refresh_requests"]:
             assert not any(task.done() for task in waiting)
+    during = await _refresh_all(cluster, others, rounds)
+    were_waiting = sum(not task.done() for task in waiting)
+    answers = await asyncio.gather(*waiting)
+    after = await _refresh_all(cluster, others, rounds)
+    assert were_waiting == len(waiting), "the others took as long as the slow one"
+    assert {answer.status_code for answer in answers} <= {200, 503}
+    note(
+        16,
+        "While PingOne takes 10 s for one grant, and 30 introspections of it wait at three"
+        " replicas, others refresh their handles at all of them as they do otherwise.",
+        f"/token of others, before: {latencies(before)}; meanwhile: {latencies(during)}; after:"
+        f" {latencies(after)}",
+    )
+    usual = max(median(before), median(after))
+    assert median(during) < UNEVEN * usual + UNEVEN_SECONDS
+    assert max(during) < 2.0
+
+
+async def _refresh_all(cluster: Any, people: list[Any], rounds: int) -> list[float]:
+    """Refresh in turn, each person at a replica of their own: how long each took."""
     seen = []
-    for _ in range(times(10, 60)):
-        for person, replica in zip(others, cluster.auth, strict=True):
+    for _ in range(rounds):
+        for person, replica in zip(people, cluster.auth, strict=True):
             person.login.issuer = replica.url
             started = time.monotonic()
             answer = await person.login.refresh(person.refresh)
             seen.append(time.monotonic() - started)
             assert answer.status_code == 200, answer.text
             person.refresh = answer.json()["refresh_token"]
-    were_waiting = sum(not task.done() for task in waiting)
-    answers = await asyncio.gather(*waiting)
-    assert were_waiting == len(waiting), "the others took as long as the slow one"
-    assert {answer.status_code for answer in answers} <= {200, 503}
-    measured = latencies(seen)
-    report.note(
-        12,
-        "While PingOne takes 10 s for one grant, and 30 introspections of it wait at three"
-        " replicas, others refresh their handles at all of them without noticing.",
-        f"/token of others: {measured}",
-    )
-    assert max(seen) < 2.0
-
-
-async def _signed_in_with(pingone: Any, sign_in: Any, seconds: int, **options: str) -> Any:
-    """Sign in with a PingOne token of this life; the next one lives for an hour again."""
-    await pingone.policy(access_token_seconds=seconds)
-    person = await sign_in(**options)
-    await pingone.policy(access_token_seconds=3600)
-    return person
+    return seen
 
 
 async def _until_active(introspect: Any, lapse_lease: Any, replica: Any, person: Any) -> None:

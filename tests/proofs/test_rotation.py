@@ -18,7 +18,7 @@ async def test_fifty_refreshes_with_one_handle_get_one_answer_and_a_late_one_end
     call_tool: Any,
     until_refused: Any,
     times: Any,
-    report: Any,
+    note: Any,
 ) -> None:
     rounds = times(1, 10)
     seen: list[float] = []
@@ -52,12 +52,12 @@ async def test_fifty_refreshes_with_one_handle_get_one_answer_and_a_late_one_end
         seen += [moment - replayed for moment in refused]
         answer = await person.login.refresh(refresh)
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
-    report.note(
+    note(
         1,
         "Fifty refreshes at once with one refresh handle, over three replicas of auth, all get the"
         " same new handles. After the grace one replay ends the grant, and both replicas of mcp"
         " refuse its handles within a second.",
-        f"{rounds} times {CONCURRENT} refreshes, one pair of handles each time; replay answered →"
+        f"{rounds} x {CONCURRENT} refreshes, one pair of handles each time; replay answered →"
         f" refused: {latencies(seen)}",
     )
     assert max(seen) < WITHIN_SECONDS
