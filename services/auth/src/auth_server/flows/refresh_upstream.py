@@ -196,7 +196,8 @@ class RefreshUpstream:
         self, grant: Grant, stored: StoredUpstreamTokens
     ) -> UpstreamTokens | None:
         """Wait until the lease's holder has stored a newer version, or the grant has ended."""
-        deadline = _seconds() + self.times.wait.total_seconds()
+        # Sooner than the callers give up: none who comes after them may join a wait that is over.
+        deadline = _seconds() + 0.9 * self.times.wait.total_seconds()
         while _seconds() < deadline:
             async with self.database.reading() as read:
                 current = await read.upstream_tokens.find(grant.id)
