@@ -153,12 +153,14 @@ async def replica_of(auth: AuthUnderTest, **settings: Any) -> AsyncIterator[Auth
         monotonic=auth.clock.monotonic,
         fetch=auth.pingone.fetch,
         transport=auth.pingone,
+        fetch_document=auth.published,
     ) as resources:
         apps = {
             ISSUER: create_public_app(resources),
             INTERNAL: create_internal_app(resources, Lifecycle()),
         }
         replica = AuthUnderTest(
+            published=auth.published,
             resources=resources,
             simulator=auth.simulator,
             pingone=auth.pingone,

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import httpx2
 from joserfc.jwk import RSAKey
+from published_documents import PublishedDocuments
 from starlette.types import ASGIApp
 
 from auth_server.app import Resources, create_internal_app, create_public_app, open_resources
@@ -134,6 +135,7 @@ class AuthUnderTest:
     pingone: PingOneTransport
     clock: Clock
     apps: dict[str, ASGIApp]
+    published: PublishedDocuments
     client_id: str = ""
     _browsers: list[httpx.AsyncClient] = field(default_factory=list)
 
@@ -283,6 +285,7 @@ async def auth_under_test(
     )
     simulator_app = create_simulator(simulator_settings, now=clock, signing_key=_SIMULATOR_KEY)
     transport = PingOneTransport(simulator_app)
+    published = PublishedDocuments()
 
     auth_settings = AuthSettings(
         **{
@@ -306,6 +309,7 @@ async def auth_under_test(
         monotonic=clock.monotonic,
         fetch=transport.fetch,
         transport=transport,
+        fetch_document=published,
     ) as resources:
         auth = AuthUnderTest(
             resources=resources,
@@ -317,6 +321,7 @@ async def auth_under_test(
                 INTERNAL: create_internal_app(resources, Lifecycle()),
                 "http://localhost:9080": simulator_app,
             },
+            published=published,
         )
         auth.new_browser()
         auth.client_id = (await auth.register())["client_id"]

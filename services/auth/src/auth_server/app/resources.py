@@ -10,6 +10,11 @@ import httpx2
 from prometheus_client import CollectorRegistry
 
 from auth_server.app.revocation_feed import create_revocation_feed
+from auth_server.client_documents.documents import (
+    DocumentUnavailable,
+    FetchDocument,
+    FetchedDocument,
+)
 from auth_server.domain.clients import Client, ClientOrigin
 from auth_server.domain.handles import digest
 from auth_server.domain.lifetimes import Lifetimes
@@ -59,6 +64,7 @@ class Resources:
     revocation_feed: RevocationFeed
     upstream_metrics: UpstreamMetrics
     send_revocations: SendRevocations
+    fetch_document: FetchDocument
 
     @property
     def revoke_upstream(self) -> RevokeUpstream:
@@ -86,6 +92,7 @@ async def open_resources(
     monotonic: Monotonic = time.monotonic,
     fetch: JsonFetcher | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
+    fetch_document: FetchDocument | None = None,
 ) -> AsyncIterator[Resources]:
     """Open the database and the connections to PingOne; tests inject clock and network."""
     encryption = Encryption(settings.key_ring)
@@ -116,6 +123,7 @@ async def open_resources(
             send_revocations=SendRevocations(
                 database, pingone, background, metrics, settings.refresh_lease, now
             ),
+            fetch_document=fetch_document or no_documents,
         )
     finally:
         await background.drain(settings.drain_seconds)
@@ -144,6 +152,11 @@ def create_pingone(
     )
     verifier = TokenVerifier(settings.pingone_issuer, client.client_id, jwks, now)
     return PingOne(client, discovery, verifier, transport, now)
+
+
+async def no_documents(url: str, *, max_bytes: int) -> FetchedDocument:  # noqa: ARG001
+    """Until documents are fetched for real: none is ever there."""
+    raise DocumentUnavailable("documents are not fetched yet")
 
 
 def _protected_resources(settings: AuthSettings) -> ProtectedResources:

@@ -1,9 +1,10 @@
 """Clients: who they are, and which redirect URIs a code may be sent to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from auth_server.domain.handles import Digest
 from auth_server.domain.redirect_uris import is_match
@@ -15,6 +16,7 @@ class TokenEndpointAuthMethod(StrEnum):
     NONE = "none"
     CLIENT_SECRET_BASIC = "client_secret_basic"
     CLIENT_SECRET_POST = "client_secret_post"
+    PRIVATE_KEY_JWT = "private_key_jwt"
 
 
 class GrantType(StrEnum):
@@ -30,6 +32,7 @@ class ClientOrigin(StrEnum):
     CONFIGURED = "configured"
     REGISTERED = "registered"
     OPERATOR = "operator"
+    METADATA_DOCUMENT = "metadata_document"
 
 
 ALL_GRANT_TYPES: Final = frozenset(GrantType)
@@ -37,7 +40,10 @@ ALL_GRANT_TYPES: Final = frozenset(GrantType)
 
 @dataclass(frozen=True, slots=True)
 class ClientMetadata:
-    """What a client says of itself (RFC 7591 2). `client_name` is unverified, possibly empty."""
+    """What a client says of itself (RFC 7591 2). `client_name` is unverified, possibly empty.
+
+    With private_key_jwt exactly one of `jwks` and `jwks_uri` is there; with any other method, none.
+    """
 
     redirect_uris: tuple[str, ...]
     client_name: str = ""
@@ -46,6 +52,8 @@ class ClientMetadata:
     grant_types: frozenset[GrantType] = ALL_GRANT_TYPES
     application_type: str = "native"
     scope: str | None = None
+    jwks: Mapping[str, Any] | None = None
+    jwks_uri: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,8 @@ def _values(client: Client) -> dict[str, Any]:
         "secret_digest": client.secret_digest,
         "issued_at": client.issued_at,
         "origin": client.origin.value,
+        "jwks": None if metadata.jwks is None else dict(metadata.jwks),
+        "jwks_uri": metadata.jwks_uri,
     }
 
 
@@ -200,6 +202,8 @@ def _client_of(row: RowMapping) -> Client:
             grant_types=frozenset(GrantType(name) for name in row["grant_types"]),
             application_type=row["application_type"],
             scope=row["scope"],
+            jwks=row["jwks"],
+            jwks_uri=row["jwks_uri"],
         ),
         origin=ClientOrigin(row["origin"]),
         issued_at=row["issued_at"],

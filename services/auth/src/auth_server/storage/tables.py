@@ -108,6 +108,33 @@ clients: Final = Table(
     Column("disabled_at", UtcDateTime),
     # Who brought it here. What an operator added is neither swept nor pushed out by a flood.
     Column("origin", Text, nullable=False),
+    # Public keys of private_key_jwt: the set itself, or where it is published.
+    Column("jwks", JSON(none_as_null=True)),
+    Column("jwks_uri", Text),
+    # Of a Client ID Metadata Document: until when this copy serves without asking again.
+    Column("fresh_until", UtcDateTime),
+)
+
+# Client assertions (RFC 7523) that have been accepted: the insert is what spends one.
+spent_assertions: Final = Table(
+    "spent_assertions",
+    metadata,
+    # Of client_id and jti together: two clients may use the same jti.
+    Column("assertion_digest", LargeBinary, primary_key=True),
+    _expires_at(),
+)
+
+# Initial access tokens (RFC 7591 3), which an operator hands to those who may register.
+initial_access_tokens: Final = Table(
+    "initial_access_tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("token_digest", LargeBinary, nullable=False, unique=True),
+    Column("note", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    _expires_at(),
+    # How many registrations are left; none is no bound.
+    Column("remaining_uses", Integer),
 )
 
 authorizations: Final = Table(

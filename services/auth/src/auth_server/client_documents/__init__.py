@@ -1,0 +1,1 @@
+"""Documents that clients publish, metadata and keys, fetched from wherever they say."""
