@@ -27,11 +27,16 @@ DEADLINE_SECONDS = 30.0
 POLL_SECONDS = 0.02
 MODERN = "2026-07-28"
 IS_LONG = os.environ.get("PROOFS") == "long"
-ROWS = 24
+ROWS = 25
 DOCUMENT = Path(__file__).parents[2] / "docs" / "proofs.md"
 
-# At PingOne a token lives for an hour, and no rotated refresh token may come back.
+CEILING = 100_000 if IS_LONG else 200
+
+# At PingOne a token lives for an hour, and no rotated refresh token may come back. A flood has as
+# many addresses as it says.
 ENVIRONMENT = {
+    "AUTH_CLIENT_CEILING": str(CEILING),
+    "AUTH_TRUSTED_PROXIES": "127.0.0.1,::1",
     "AUTH_REFRESH_GRACE_SECONDS": "60",
     "SIMULATOR_ACCESS_TOKEN_SECONDS": "3600",
     "SIMULATOR_REFRESH_GRACE_SECONDS": "0",
@@ -87,6 +92,12 @@ def note(record_property: Callable[[str, object], None]) -> Callable[[int, str, 
 def times() -> Callable[[int, int], int]:
     """How often: in every test run, and in `make prove`."""
     return lambda short, long: long if IS_LONG else short
+
+
+@pytest.fixture
+def ceiling() -> int:
+    """How many unused clients there may be."""
+    return CEILING
 
 
 @pytest_asyncio.fixture
