@@ -4,11 +4,11 @@ import pytest
 from proof_report import PROPERTY, ProofReport
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["database_servers", "valkey_servers"]
+pytest_plugins = ["database_servers", "rate_limit_clock", "valkey_servers"]
 
 
 # Their tests share stacks of real processes, which are to be started once.
-TOGETHER = ("tests/e2e/", "tests/proofs/")
+TOGETHER = ("tests/e2e/clients/", "tests/e2e/", "tests/proofs/")
 
 
 class StacksTogether(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

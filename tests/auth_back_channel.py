@@ -15,8 +15,10 @@ from sqlalchemy.engine import URL, make_url
 
 from auth_server.app import create_internal_app, create_public_app, open_resources
 from auth_server.app.internal import live_upstream_tokens
+from auth_server.app.rate_limits import internal_rate_limits
 from auth_server.endpoints.failures import install_failure_handlers
 from auth_server.endpoints.introspect import introspect_routes
+from auth_server.endpoints.rate_limits import LimitedResourceServers
 from auth_server.flows.introspect_handle import IntrospectHandle
 from auth_server.flows.refresh_times import RefreshTimes
 from auth_server.pages.rendering import Pages
@@ -133,7 +135,9 @@ async def impatient(
     introspect = IntrospectHandle(resources.database, live_tokens, resources.now)
     api = FastAPI()
     install_failure_handlers(api, Pages())
-    api.include_router(introspect_routes(resources.protected, introspect, ISSUER))
+    limits = internal_rate_limits(resources.settings, resources.rate_limiter)
+    authenticate = LimitedResourceServers(resources.protected, limits)
+    api.include_router(introspect_routes(authenticate, introspect, ISSUER))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(api), base_url=INTERNAL, auth=INTROSPECTION_CLIENT
     ) as caller:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import two_resources
 from auth_harness import PingOneTransport
 from joserfc.jwk import RSAKey
 from structlog.testing import capture_logs
@@ -18,7 +19,7 @@ from auth_server.settings import AuthSettings
 from pingone_simulator.app import create_app as create_simulator
 from pingone_simulator.settings import SimulatorSettings
 
-SIMULATOR = SimulatorSettings()
+SIMULATOR = SimulatorSettings(**two_resources.SIMULATOR)
 KEY = RSAKey.generate_key(2048, auto_kid=True)
 ENVIRONMENT = {
     "AUTH_PUBLIC_URL": "http://localhost:8080",

@@ -26,6 +26,11 @@ MCP_REPLICAS = 2
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.05
+# Loads come from a few grants and one address, as no load does elsewhere. They are counted, in
+# Valkey, but not refused.
+PLENTY = dict.fromkeys(
+    ("AUTH_LIMIT_REFRESH", "MCP_LIMIT_TOOL_CALLS", "MCP_LIMIT_FAILURES"), "1000000/minute"
+)
 
 
 @dataclass
@@ -173,7 +178,12 @@ def _describe(
     database = postgresql.server.url_of("auth")
     ports = iter(_free_ports(len(Ports().by_variable()) + 2 * (AUTH_REPLICAS + MCP_REPLICAS)))
     front = Ports(*(next(ports) for _ in Ports().by_variable()))
-    wiring = {"AUTH_DATABASE_URL": database, "AUTH_REDIS_URL": valkey.url}
+    wiring = {
+        "AUTH_DATABASE_URL": database,
+        "AUTH_REDIS_URL": valkey.url,
+        "MCP_REDIS_URL": f"{valkey.url.removesuffix('/0')}/1",
+        **PLENTY,
+    }
     config = StackConfig(folder / "state", front, {**wiring, **environment})
     config.logs.mkdir(parents=True)
     secrets = Secrets.load_or_create(config.state)

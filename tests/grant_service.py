@@ -100,7 +100,11 @@ class Service:
     async def _issue_code(self, subject: str, upstream_until: datetime) -> str:
         resources = self.auth.resources
         issue_code = IssueCode(
-            resources.lifetimes, GRANTS_PER_CLIENT, resources.revoke_grant, resources.now
+            resources.protected,
+            resources.lifetimes,
+            GRANTS_PER_CLIENT,
+            resources.revoke_grant,
+            resources.now,
         )
         request = AuthorizationRequest(
             CLIENT_ID, REDIRECT_URI, None, CODE_CHALLENGE, RESOURCE, _SCOPES, frozenset()
@@ -164,6 +168,8 @@ def service_on(database_url: str) -> Iterator[Service]:
         auth_grant_days=GRANT.days,
         auth_grants_per_client=GRANTS_PER_CLIENT,
         pingone_timeout_seconds=20,
+        # Time stands still in many steps, and a rate is no part of the model.
+        auth_rate_limits=False,
     )
     with asyncio.Runner() as runner, _connected(database_url, runner) as execute:
         stack = AsyncExitStack()

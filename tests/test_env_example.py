@@ -38,7 +38,7 @@ def _text(default: Any) -> str:
         return default.get_secret_value()
     if isinstance(default, tuple):
         return ",".join(default)
-    return str(default).removesuffix(".0").replace("False", "false")
+    return str(default).removesuffix(".0").replace("False", "false").replace("True", "true")
 
 
 def test_the_example_names_every_variable_and_no_other() -> None:

@@ -23,9 +23,18 @@ IMPLEMENTED: Final = "implemented"
 EXPLAINED: Final = frozenset({"deviates", "not implemented yet", "not applicable"})
 
 STANDARDS: Final = (
-    *("RFC 6749", "RFC 6750", "RFC 7009", "RFC 7591", "RFC 7636", "RFC 7662", "RFC 8252"),
+    *(
+        "RFC 6749",
+        "RFC 6750",
+        "RFC 7009",
+        "RFC 7523",
+        "RFC 7591",
+        "RFC 7636",
+        "RFC 7662",
+        "RFC 8252",
+    ),
     *("RFC 8414", "RFC 8707", "RFC 9068", "RFC 9207", "RFC 9457", "RFC 9700", "RFC 9728"),
-    *("OAuth 2.1", "OIDC Core", "MCP 2026-07-28", "MCP 2025-11-25"),
+    *("OAuth 2.1", "OIDC Core", "CIMD draft", "MCP 2026-07-28", "MCP 2025-11-25"),
 )
 
 

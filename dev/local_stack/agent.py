@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx2
 from mcp import Client
 from mcp.client.auth import OAuthClientProvider, TokenStorage
+from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import (
     AuthorizationCodeResult,
@@ -105,6 +106,7 @@ class Agent:
         *,
         name: str = "Demo agent",
         grant_types: tuple[str, ...] = STAYS_SIGNED_IN,
+        client_metadata_url: str | None = None,
         on_exchange: ExchangeListener | None = None,
         on_visit: VisitListener | None = None,
     ) -> None:
@@ -116,6 +118,7 @@ class Agent:
         self.visits: list[Visit] = []
         self._name = name
         self._grant_types = grant_types
+        self._client_metadata_url = client_metadata_url
         self._on_exchange = on_exchange
         self._on_visit = on_visit
         self._current: OAuthClientProvider | None = None
@@ -133,12 +136,21 @@ class Agent:
         return self._current is not None and not self._current.context.is_token_valid()
 
     @asynccontextmanager
-    async def connect(self, mode: str = "auto") -> AsyncIterator[Client]:
-        """Connect with what is remembered; `mode` is the SDK's: auto (2026-07-28) or legacy."""
+    async def connect(
+        self, mode: str = "auto", *, ask: ElicitationFnT | None = None
+    ) -> AsyncIterator[Client]:
+        """Connect with what is remembered; `mode` is the SDK's: auto (2026-07-28) or legacy.
+
+        With `ask`, which answers for the person, the client declares that it can show forms.
+        """
         self._current = self._provider()
         async with (
             _http_client(self._current, self._watch) as http,
-            Client(streamable_http_client(self.mcp_url, http_client=http), mode=mode) as client,
+            Client(
+                streamable_http_client(self.mcp_url, http_client=http),
+                mode=mode,
+                elicitation_callback=ask,
+            ) as client,
         ):
             yield client
 
@@ -181,7 +193,14 @@ class Agent:
             grant_types=list(self._grant_types),
             token_endpoint_auth_method="none",  # noqa: S106  (a public client: it has no secret)
         )
-        return OAuthClientProvider(self.mcp_url, metadata, self.memory, open_browser, read_answer)
+        return OAuthClientProvider(
+            self.mcp_url,
+            metadata,
+            self.memory,
+            open_browser,
+            read_answer,
+            client_metadata_url=self._client_metadata_url,
+        )
 
     async def _watch(self, response: httpx2.Response) -> None:
         exchange = await _exchange_of(response)

@@ -13,7 +13,7 @@ import httpx2
 from mcp import Client
 from mcp.client.auth import OAuthFlowError
 from mcp.shared.exceptions import MCPError
-from mcp_types import TextContent
+from mcp_types import ElicitRequestParams, ElicitResult, TextContent
 from rich.console import Console
 from rich.panel import Panel
 
@@ -38,6 +38,7 @@ REQUIRED_STEPS: Final = frozenset(
         "sign_on",
         "token",
         "step_up",
+        "confirmation",
         "revocation",
         "dead_handle",
     }
@@ -102,7 +103,15 @@ async def _play(transcript: Transcript, config: StackConfig) -> None:
             on_exchange=narrator.exchange,
             on_visit=narrator.visit,
         )
-        async with agent.connect() as client:
+
+        async def agree(
+            context: object,  # noqa: ARG001  (the SDK passes it by this name)
+            params: ElicitRequestParams,
+        ) -> ElicitResult:
+            narrator.question(params.message)
+            return ElicitResult(action="accept", content={"confirm": True})
+
+        async with agent.connect(ask=agree) as client:
             await _use_every_tool(transcript, client, config)
         async with agent.connect(mode="legacy") as client:
             transcript.check(
@@ -131,7 +140,7 @@ async def _use_every_tool(transcript: Transcript, client: Client, config: StackC
     done = await _call(client, "set_todo_status", {"todo_id": milk["id"], "completed": True})
     transcript.check(done["completed"] is True, "it is done")
     gone = await _call(client, "delete_todo", {"todo_id": rent["id"]})
-    transcript.check(gone["deleted_id"] == rent["id"], "it is gone")
+    transcript.check(gone == {"deleted": True, "deleted_id": rent["id"]}, "it is gone")
     left = (await _call(client, "list_todos"))["todos"]
     transcript.check(
         [(todo["text"], todo["completed"]) for todo in left] == [("Buy milk", True)],

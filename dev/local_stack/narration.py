@@ -63,6 +63,13 @@ class Narrator:
             self._say.note("PingOne knows this browser already and asks for no password again.")
         self._arrival(asked, visit)
 
+    def question(self, message: str) -> None:
+        """Tell what the MCP server had the client ask the person, who agrees."""
+        self.told.add("confirmation")
+        self._say.note("The server asks back, and the client shows it to the person (MRTR):")
+        self._say.facts({"question": message})
+        self._say.sent("the person ticks the box; the client calls again with the answer")
+
     def _consent(self, page: Page, asked: Mapping[str, str]) -> None:
         self.told.add("consent")
         self._say.step("The authorization server asks the person, before anything goes to PingOne")
@@ -220,9 +227,11 @@ def _rpc_name(exchange: Exchange) -> str:
 def _result_facts(method: str, result: Mapping[str, Any]) -> dict[str, str]:
     if method == "tools/list":
         return {"tools": ", ".join(str(tool["name"]) for tool in result.get("tools", []))}
+    if result.get("resultType") == "input_required":
+        return {"requestState": shorten(str(result.get("requestState", "")))}
     if method == "tools/call":
         return _some(result.get("structuredContent") or {"content": result.get("content")})
-    return _some(result, "supportedVersions", "protocolVersion", "serverInfo")
+    return _some(result, "supportedVersions", "protocolVersion")
 
 
 def _some(document: Mapping[str, Any], *names: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -19,6 +19,7 @@ STOP_SECONDS: Final = 8.0
 _POLL_SECONDS: Final = 0.05
 
 PhaseListener = Callable[[str], None]
+ServicesOf = Callable[[StackConfig, Secrets, Mapping[str, str]], Sequence[Service]]
 
 
 def _ignore_phase(_text: str) -> None:
@@ -103,12 +104,14 @@ class Stack:
 def running_stack(
     config: StackConfig,
     *,
+    describe: ServicesOf = services_of,
     on_line: LineListener = ignore_line,
     on_phase: PhaseListener = _ignore_phase,
 ) -> Iterator[Stack]:
     """Start a stack, yield it when every service is ready, and stop it whatever happens.
 
-    Call it from the main thread. Raises StackProblem when a port is taken or a process fails.
+    `describe` tells which processes those are. Call it from the main thread. Raises StackProblem
+    when a port is taken or a process fails.
     """
     refuse_taken(config.ports)
     config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -118,7 +121,7 @@ def running_stack(
     secrets = Secrets.load_or_create(config.state)
     stack = Stack(config, on_line)
     try:
-        stack.start(services_of(config, secrets, os.environ), on_phase)
+        stack.start(describe(config, secrets, os.environ), on_phase)
         yield stack
     finally:
         stack.stop()

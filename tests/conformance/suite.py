@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import yaml
 from conformance.node import InstalledSuite
 from conformance.problem import ConformanceProblem
 from conformance.results import Results, read_results
@@ -29,6 +30,18 @@ class Suite:
 
     installed: InstalledSuite
     folder: Path
+
+    def scored(self, revision: str) -> frozenset[str]:
+        """Return the scenarios for servers that conformance to a revision requires.
+
+        This is what `conformance list --server --requirements` shows; raises ConformanceProblem.
+        """
+        file = self.installed.requirements / f"{revision}.yaml"
+        document = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+        names = frozenset((document or {}).get("server", ()))
+        if not names:
+            raise ConformanceProblem(f"the suite requires nothing of servers for {revision}")
+        return names
 
     async def run(
         self, name: str, *arguments: str, prefix: str, on_line: LineListener = ignore_line

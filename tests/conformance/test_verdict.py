@@ -73,3 +73,22 @@ def test_a_scenario_that_does_not_apply_may_say_so_by_a_remark() -> None:
     baseline = RunBaseline(frozenset({"ping"}), entry)
     remark = Check("not-applicable", "INFO")
     assert problems(baseline, ping=(PASSES,), pong=(remark,)) == ()
+
+
+def test_a_scenario_that_the_revision_requires_fails_the_run_if_it_did_not_run() -> None:
+    verdict = judge("fixtures", {"ping": (PASSES,)}, NOTHING_LISTED, {"ping", "pong"})
+    assert verdict.all_problems == ("pong: did not run",)
+
+
+def test_a_required_scenario_that_the_baseline_does_not_name_fails_the_run_though_it_passes() -> (
+    None
+):
+    results = {"ping": (PASSES,), "pong": (PASSES,)}
+    verdict = judge("fixtures", results, NOTHING_LISTED, {"pong"})
+    assert verdict.all_problems == ("pong: passes, but is not one of [scenarios] in the baseline",)
+
+
+def test_what_is_run_without_being_scored_counts_only_if_the_baseline_names_it() -> None:
+    fails = (Check("answers", "FAILURE"),)
+    verdict = judge("fixtures", {"ping": fails, "tasks": fails}, NOTHING_LISTED, set())
+    assert verdict.all_problems == ("ping:answers: FAILURE", "ping: no check passed")

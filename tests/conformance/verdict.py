@@ -4,7 +4,7 @@ A check passes, or the baseline says why it does not apply. A warning and a skip
 not passed: a suite that skips what it used to check would otherwise look like one that is content.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,8 +41,18 @@ class RunVerdict:
         return (*self.problems, *(problem for item in scenarios for problem in item.problems))
 
 
-def judge(run: str, results: Results, baseline: RunBaseline) -> RunVerdict:
-    """Judge every scenario of a run, and every entry of the baseline for it."""
+def judge(
+    run: str, results: Results, baseline: RunBaseline, scored: Collection[str] | None = None
+) -> RunVerdict:
+    """Judge every scenario of a run, and every entry of the baseline for it.
+
+    Where the suite says which scenarios it scores, each of them must have run. Of what it runs
+    besides, only what the baseline names is judged.
+    """
+    expected = baseline.scenarios
+    if scored is not None:
+        expected = baseline.scenarios.union(scored)
+        results = {name: checks for name, checks in results.items() if name in expected}
     verdicts = [
         _judge_scenario(name, checks, baseline)
         for name, checks in results.items()
@@ -52,7 +62,7 @@ def judge(run: str, results: Results, baseline: RunBaseline) -> RunVerdict:
         run,
         required=tuple(item for item in verdicts if item.name in baseline.scenarios),
         others=tuple(item for item in verdicts if item.name not in baseline.scenarios),
-        problems=(*_absences(results, baseline), *_stale_entries(results, baseline)),
+        problems=(*_absences(results, expected), *_stale_entries(results, baseline)),
     )
 
 
@@ -73,8 +83,8 @@ def _judge_scenario(name: str, checks: Iterable[Check], baseline: RunBaseline) -
     return ScenarioVerdict(name, passed, not_applicable, tuple(problems))
 
 
-def _absences(results: Results, baseline: RunBaseline) -> Iterator[str]:
-    for name in sorted(baseline.scenarios - results.keys()):
+def _absences(results: Results, expected: frozenset[str]) -> Iterator[str]:
+    for name in sorted(expected - results.keys()):
         yield f"{name}: did not run"
     for name, checks in results.items():
         if checks is None:

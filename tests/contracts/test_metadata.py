@@ -8,7 +8,7 @@ from auth_server.pages.consent import SCOPE_DESCRIPTIONS
 from auth_server.settings import AuthSettings
 from mcp_server.resource_metadata import create_resource_metadata, resource_metadata_url
 from mcp_server.tool_scopes import MINIMAL_SCOPES, SUPPORTED_SCOPES, TOOL_SCOPES
-from pingone_simulator.app import API_SCOPES
+from pingone_simulator.resources import API_SCOPES
 from pingone_simulator.settings import SimulatorSettings
 from todo_api.endpoints.bearer import READ, WRITE
 from todo_api.settings import TodoApiSettings

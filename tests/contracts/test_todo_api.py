@@ -31,6 +31,7 @@ async def test_a_todo_lives_from_creation_to_deletion(todo_api: Any, token: str)
     assert milk.created_at.tzinfo is not None
     done = await todo_api.set_todo_status(token, todo_id=milk.id, completed=True)
     assert (done.id, done.completed) == (milk.id, True)
+    assert await todo_api.get_todo(token, todo_id=milk.id) == done
     page = await todo_api.list_todos(token, completed=None, cursor=None, limit=10)
     assert (page.todos, page.next_cursor) == ([done], None)
     await todo_api.delete_todo(token, todo_id=milk.id)
@@ -60,6 +61,8 @@ async def test_each_refusal_of_the_api_is_the_error_that_the_tools_explain(
     todo_api: Any, token: str, vouch: Any
 ) -> None:
     for unknown in (str(uuid4()), "not-an-id", ".."):
+        with pytest.raises(TodoNotFound):
+            await todo_api.get_todo(token, todo_id=unknown)
         with pytest.raises(TodoNotFound):
             await todo_api.delete_todo(token, todo_id=unknown)
     with pytest.raises(TodoInvalid, match="text"):

@@ -20,7 +20,10 @@ PRODUCTION_SECRETS = {
         "MCP_SERVER_CLIENT_SECRET": "hQ3sL9wE6tR1pZ5kV8nB",
         "INTROSPECTION_CLIENT_SECRET": "cJ2fG7dA4yU0oI6xM1sH",
     },
-    "mcp": {"INTROSPECTION_CLIENT_SECRET": "cJ2fG7dA4yU0oI6xM1sH"},
+    "mcp": {
+        "INTROSPECTION_CLIENT_SECRET": "cJ2fG7dA4yU0oI6xM1sH",
+        "MCP_REQUEST_STATE_KEYS": "pW8eC5nX1vB7kM3qT9zR2gJ6hD4sL0yF",
+    },
     "todo-api": {"TODO_DATABASE_URL": "postgresql+asyncpg://todo:4f0a@db.example.com/todo"},
 }
 
@@ -47,7 +50,7 @@ def test_nothing_secret_is_in_a_file(
     known: set[str], base: list[Document], environment_files: dict[str, dict[str, str]]
 ) -> None:
     secret = {name for name in known if re.search(r"SECRET$|_KEYS?$|DATABASE_URL$", name)}
-    assert len(secret) == 7
+    assert len(secret) == 8
     for environment in environment_files.values():
         assert not secret & environment.keys()
     assert not [item for item in base if item["kind"] == "Secret"]

@@ -36,7 +36,8 @@ async def test_a_client_that_knows_only_the_url_reaches_all_five_tools(
         done = await call(client, "set_todo_status", todo_id=created["id"], completed=True)
         assert (done["completed"], done["text"]) == (True, created["text"])
         assert await call(client, "delete_todo", todo_id=created["id"]) == {
-            "deleted_id": created["id"]
+            "deleted": True,
+            "deleted_id": created["id"],
         }
         assert created["id"] not in {todo["id"] for todo in await _all_todos(call, client)}
 

@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pingone_simulator.app import create_app, service
+from pingone_simulator.errors import InvalidScope
 from pingone_simulator.settings import SimulatorSettings
 from pingone_simulator.signing_key import load_or_create_signing_key
 from service_kit.health import Lifecycle
@@ -40,6 +41,16 @@ def test_redirect_uris_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) 
     assert uris == ("http://a.example/cb", "http://b.example/cb")
 
 
+def test_there_can_be_more_apis_with_scopes_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMULATOR_RESOURCES", '{"https://tasks.api.com": ["tasks.read"]}')
+    resources = create_app(read_settings(SimulatorSettings)).state.simulator.resources
+
+    access = resources.resolve("openid tasks.read", "https://tasks.api.com")
+    assert (access.audience, access.scope) == ("https://tasks.api.com", "openid tasks.read")
+    with pytest.raises(InvalidScope, match="multiple resources"):
+        resources.resolve("todo_api:read tasks.read", None)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -51,6 +62,9 @@ def test_redirect_uris_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) 
         ("SIMULATOR_ISSUER", "http://localhost:9080/env/as?x=1"),
         ("SIMULATOR_REDIRECT_URIS", "/callback"),
         ("SIMULATOR_REDIRECT_URIS", "http://localhost:8080/callback#here"),
+        ("SIMULATOR_RESOURCES", '["https://tasks.api.com"]'),
+        ("SIMULATOR_RESOURCES", '{"https://tasks.api.com": ["todo_api:read"]}'),
+        ("SIMULATOR_RESOURCES", '{"https://a.api.com": ["a"], "https://b.api.com": ["a"]}'),
         ("SIMULATOR_ACKNOWLEDGE_INSECURE", "true"),
         ("SIMULATOR_ACCESS_TOKEN_SECONDS", "0"),
         ("SIMULATOR_REFRESH_GRACE_SECONDS", "-1"),

@@ -111,6 +111,7 @@ def test_a_number_a_flag_and_nothing_are_shown_under_any_name(value: Any) -> Non
     [
         ("mcpat_4f5e6d_7c-8b", REDACTED),
         ("mcprt_4f5e6d", REDACTED),
+        ("mcpit_4f5e6d", REDACTED),
         ("the handle mcpat_4f5e6d expired", f"the handle {REDACTED} expired"),
         ("/todos/mcpat_4f5e6d/x", f"/todos/{REDACTED}/x"),
         (JWT, REDACTED),

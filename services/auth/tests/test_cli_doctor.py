@@ -198,3 +198,21 @@ def test_another_key_under_an_old_id_is_a_problem(patient: Patient) -> None:
     finding = patient.examine(AUTH_ENCRYPTION_KEYS=OTHER_K1)["encryption keys"]
     assert finding["outcome"] == "problem"
     assert "not the k1 that this database was encrypted with" in finding["found"]
+
+
+@on_one_database
+@pytest.mark.parametrize(
+    ("proxies", "outcome"), [("", "warning"), ("10.0.0.0/8", "ok"), ("none", "ok")]
+)
+def test_outside_development_the_proxies_in_front_are_to_be_named(
+    patient: Patient, proxies: str, outcome: str
+) -> None:
+    findings = patient.examine(
+        AUTH_PUBLIC_URL="https://auth.acme.com",
+        AUTH_ENCRYPTION_KEYS="k1:3q2+7wAAAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBk=",
+        COOKIE_ENCRYPTION_KEY="wP4tR8yU2iO6pA0sD3fG7hJ",
+        MCP_SERVER_CLIENT_SECRET="Zq3vN8xKw1Lr5TyB",
+        INTROSPECTION_CLIENT_SECRET="kZ8vQ2mN5xW7rT1yB4cD6fG",
+        AUTH_TRUSTED_PROXIES=proxies,
+    )
+    assert findings["trusted proxies"]["outcome"] == outcome

@@ -203,7 +203,7 @@ async def test_a_configured_client_needs_no_registration_and_never_expires(
     database_url: str,
 ) -> None:
     # Each character here is one that Basic has to encode (RFC 6749 2.3.1).
-    client_id, client_secret = "https://client.example/a+b", "p:ä ß+%3A&=é"
+    client_id, client_secret = "client://example/a+b", "p:ä ß+%3A&=é"
     configured = {
         "client_id": client_id,
         "client_secret": client_secret,

@@ -30,6 +30,7 @@ async def fetch_metadata(auth: AuthUnderTest) -> dict[str, Any]:
     "MCP 2026-07-28 authorization: server metadata",
     "MCP 2026-07-28 authorization: PKCE",
     "MCP 2026-07-28 authorization: iss",
+    "CIMD draft 6",
 )
 async def test_the_metadata_is_exactly_what_this_server_can_do(shared: AuthUnderTest) -> None:
     metadata = await fetch_metadata(shared)
@@ -47,14 +48,19 @@ async def test_the_metadata_is_exactly_what_this_server_can_do(shared: AuthUnder
             "none",
             "client_secret_basic",
             "client_secret_post",
+            "private_key_jwt",
         ],
+        "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256"],
         "revocation_endpoint_auth_methods_supported": [
             "none",
             "client_secret_basic",
             "client_secret_post",
+            "private_key_jwt",
         ],
+        "revocation_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256"],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
+        "client_id_metadata_document_supported": True,
     }
 
 

@@ -120,6 +120,17 @@ async def test_a_handle_of_many_rotations_ago_ends_the_grant(auth: AuthUnderTest
     assert refusal(await auth.refresh(handles["refresh_token"])) == "invalid_grant"
 
 
+async def test_reuse_is_noticed_whatever_else_is_wrong_with_it(auth: AuthUnderTest) -> None:
+    wrongs = ({"scope": "admin"}, {"scope": "a  b"}, {"resource": "https://other.example/mcp"})
+    for wrong in wrongs:
+        spent = (await auth.obtain_handles())["refresh_token"]
+        first = await renewed(auth, spent)
+        auth.clock.advance(seconds=60)
+        assert refusal(await auth.refresh(spent, **wrong)) == "invalid_grant", wrong
+        assert not await auth.is_active(first["access_token"]), wrong
+    assert await reasons(auth) == ["refresh_reuse"] * len(wrongs)
+
+
 async def test_another_clients_replay_changes_nothing_at_any_time(auth: AuthUnderTest) -> None:
     thief = (await auth.register(client_name="A thief"))["client_id"]
     spent = (await auth.obtain_handles())["refresh_token"]

@@ -93,7 +93,8 @@ async def test_what_is_left_out_gets_the_standards_defaults(auth: AuthUnderTest)
     }
     assert registered["token_endpoint_auth_method"] == "client_secret_basic"
     assert registered["grant_types"] == ["authorization_code"]
-    assert registered["application_type"] == "web"
+    # Its redirect URI is on loopback.
+    assert registered["application_type"] == "native"
 
 
 @pytest.mark.standard("RFC 6749 2.2")
@@ -140,6 +141,7 @@ async def test_uris_that_a_code_must_never_go_to_are_refused(auth: AuthUnderTest
         "https://[::1",
         "https://client.example:99999/",
         "https://client.example:port/",
+        "cursor://callback",
         "https://",
         "https:///path",
         "https:client.example",
@@ -181,6 +183,7 @@ async def test_web_loopback_and_allowed_private_use_uris_are_registered_together
     for uris in (CURSOR, loopback, ["vscode://vscode.example/did-authenticate"]):
         registered = (await post(auth, redirect_uris=uris)).json()
         assert registered["redirect_uris"] == uris
+        assert registered["application_type"] == "native"
 
 
 @pytest.mark.standard("RFC 7591 3.2.1")
@@ -203,7 +206,7 @@ async def test_grant_types_that_only_other_servers_have_are_ignored(auth: AuthUn
 @ON_SQLITE
 async def test_metadata_that_cannot_be_honoured_is_refused(auth: AuthUnderTest) -> None:
     refused: dict[str, tuple[Any, ...]] = {
-        "token_endpoint_auth_method": ("private_key_jwt", "", 1, [], {}),
+        "token_endpoint_auth_method": ("private_key_jwt", "tls_client_auth", "", 1, [], {}),
         "grant_types": (["implicit"], [], "authorization_code", [1], {}),
         "response_types": (["token"], [], "code", {"code": 1}),
         "application_type": ("desktop", "", 1, ["web"], {}),

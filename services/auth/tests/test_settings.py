@@ -192,6 +192,19 @@ def test_the_first_of_several_keys_comes_first(read: Read) -> None:
             "AUTH_CLIENTS",
             '[{"client_id": "p", "redirect_uris": ["https://a.b/c"], "client_secret": 17}]',
         ),
+        (
+            # Whoever wrote the keys did not mean a client that anybody may pose as.
+            "AUTH_CLIENTS",
+            '[{"client_id": "p", "redirect_uris": ["https://a.b/c"], "jwks_uri": "https://a.b/k"}]',
+        ),
+        (
+            "AUTH_CLIENTS",
+            '[{"client_id": "p", "redirect_uris": ["https://a.b/c"], "client_secret": "s",'
+            ' "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "https://a.b/k"}]',
+        ),
+        ("AUTH_PRIVATE_USE_SCHEMES", "cursor JavaScript"),
+        ("AUTH_PRIVATE_USE_SCHEMES", "http"),
+        ("AUTH_REGISTRATION", "closed"),
         ("AUTH_DATABASE_URL", "mysql://auth:hunter2@db/auth"),
         ("AUTH_DATABASE_URL", "postgresql://auth:hunter2@db/auth"),
         ("AUTH_DATABASE_URL", "sqlite+aiosqlite://"),

@@ -15,6 +15,7 @@ import pytest
 from fastapi import FastAPI
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.inbound import encode_header_value
 from prometheus_client import CollectorRegistry
 
 from mcp_server.app import run_public_app
@@ -114,6 +115,12 @@ class FakeTodoApi:
         self.todos.setdefault(access_token, {})[todo_id] = todo
         return todo
 
+    async def get_todo(self, access_token: str, *, todo_id: str) -> Todo:
+        self._begin("get", access_token, todo_id)
+        if todo_id not in self.todos.get(access_token, {}):
+            raise TodoNotFound
+        return self.todos[access_token][todo_id]
+
     async def set_todo_status(self, access_token: str, *, todo_id: str, completed: bool) -> Todo:
         self._begin("set", access_token, todo_id, completed)
         if todo_id not in self.todos.get(access_token, {}):
@@ -199,18 +206,22 @@ class Door:
     http: httpx.AsyncClient
 
     @asynccontextmanager
-    async def client(self, raw_handle: str, mode: str = "auto") -> AsyncIterator[Client]:
+    async def client(
+        self, raw_handle: str, mode: str = "auto", **options: Any
+    ) -> AsyncIterator[Client]:
         """The SDK's client, signed in with a handle."""
         async with (
             httpx2.AsyncClient(
                 transport=httpx2.ASGITransport(app=self.app),
                 headers={"Authorization": f"Bearer {raw_handle}"},
             ) as http,
-            Client(streamable_http_client(RESOURCE, http_client=http), mode=mode) as client,
+            Client(
+                streamable_http_client(RESOURCE, http_client=http), mode=mode, **options
+            ) as client,
         ):
             yield client
 
-    async def post(
+    def request(
         self,
         method: str,
         params: dict[str, Any] | None = None,
@@ -219,8 +230,9 @@ class Door:
         version: str = MODERN,
         headers: dict[str, str] | None = None,
         path: str = "/mcp",
-    ) -> httpx.Response:
-        """Send one JSON-RPC request as a client of either era would."""
+        capabilities: dict[str, Any] | None = None,
+    ) -> httpx.Request:
+        """Build one JSON-RPC request as a client of either era would send it."""
         params = dict(params or {})
         sent = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": version}
         if handle is not None:
@@ -228,13 +240,21 @@ class Door:
         if version == MODERN:
             params["_meta"] = {
                 "io.modelcontextprotocol/protocolVersion": MODERN,
-                "io.modelcontextprotocol/clientCapabilities": {},
+                "io.modelcontextprotocol/clientCapabilities": capabilities or {},
             }
             sent["Mcp-Method"] = method
             if "name" in params:
-                sent["Mcp-Name"] = params["name"]
+                sent["Mcp-Name"] = encode_header_value(params["name"])
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        return await self.http.post(path, json=message, headers=sent | (headers or {}))
+        merged = httpx.Headers(sent)
+        merged.update(headers)
+        return self.http.build_request("POST", path, json=message, headers=merged)
+
+    async def post(
+        self, method: str, params: dict[str, Any] | None = None, **request: Any
+    ) -> httpx.Response:
+        """Send one JSON-RPC request; see `request`."""
+        return await self.http.send(self.request(method, params, **request))
 
     async def call(
         self, tool: str, arguments: dict[str, Any] | None = None, **request: Any

@@ -32,6 +32,12 @@ MESSAGES = st.fixed_dictionaries(
                     st.one_of(st.text(max_size=8), st.booleans(), st.integers(), st.none()),
                     max_size=3,
                 ),
+                "requestState": st.sampled_from(["", "v1.", "v1.AAAA", 1, None]),
+                "inputResponses": st.dictionaries(
+                    st.sampled_from(["confirm_deletion", "x"]),
+                    st.sampled_from([None, 1, {}, {"action": "accept"}, {"action": "x"}]),
+                    max_size=2,
+                ),
                 "_meta": st.dictionaries(
                     st.sampled_from([META, "progressToken"]),
                     st.sampled_from(["2026-07-28", "2025-11-25", "", 1, None]),

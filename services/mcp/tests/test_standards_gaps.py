@@ -149,3 +149,55 @@ async def test_several_spaces_may_follow_the_scheme(world: "World") -> None:
         response = await door.http.post("/mcp", json=initialize(LEGACY), headers=headers)
 
     assert response.status_code == 200
+
+
+@pytest.mark.standard("MCP 2026-07-28 basic: unknown method")
+@pytest.mark.parametrize(
+    "method",
+    ["initialize", "ping", "logging/setLevel", "resources/subscribe", "tasks/get", "secret/x"],
+)
+async def test_what_the_newest_revision_does_not_have_is_unknown_there(
+    world: "World", method: str
+) -> None:
+    async with world.running() as door:
+        response = await door.post(method, handle=world.sign_in())
+
+    assert response.status_code == 404
+    error = response.json()["error"]
+    assert error["code"] == -32601
+    assert "secret" not in error["message"]
+
+
+@pytest.mark.standard("MCP 2026-07-28 resources: not found")
+async def test_a_resource_that_is_not_there_is_invalid_params(world: "World") -> None:
+    async with world.running() as door:
+        response = await door.post(
+            "resources/read",
+            {"uri": "todo://list"},
+            handle=world.sign_in(),
+            headers={"Mcp-Name": "todo://list"},
+        )
+
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == -32602
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("application/json, text/event-stream", 200),
+        ("application/json", 200),
+        ("*/*", 200),
+        ("text/event-stream", 406),
+        ("text/html", 406),
+    ],
+)
+async def test_a_client_that_takes_json_is_served(
+    world: "World", era: str, accept: str, status: int
+) -> None:
+    async with world.running() as door:
+        response = await door.post(
+            "tools/list", handle=world.sign_in(), version=era, headers={"Accept": accept}
+        )
+
+    assert response.status_code == status

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from service_kit.http_client import FetchFailed
 from todo_api.app import create_public_app, create_verifier
+from todo_api.endpoints.bearer import ScopeNames
 from todo_api.settings import TodoApiSettings
 from todo_api.todo_store.database import Database
 from todo_api.todo_store.migrate import migrate
@@ -173,12 +174,18 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
+def scopes() -> ScopeNames:
+    return ScopeNames()
+
+
+@pytest.fixture
 async def api(
     database_url: str,
     settings: TodoApiSettings,
     issuer: Issuer,
     clock: Clock,
     registry: CollectorRegistry,
+    scopes: ScopeNames,
 ) -> AsyncIterator[FastAPI]:
     """The public application on one database."""
     numbers = count(0x0199_0000_0000_7000_8000_0000_0000_0000)
@@ -187,7 +194,7 @@ async def api(
         database, new_id=lambda: UUID(int=next(numbers)), now=clock.now, max_per_owner=CEILING
     )
     verifier = create_verifier(settings, issuer.fetch, now=clock.now, monotonic=clock.monotonic)
-    yield create_public_app(store, verifier, registry)
+    yield create_public_app(store, verifier, registry, scopes)
     await database.close()
 
 

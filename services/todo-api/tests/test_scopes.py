@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
+from todo_api.endpoints.bearer import ScopeNames
+
 PROBLEM = "application/problem+json"
 
 OpenClient = Callable[[str | None], httpx.AsyncClient]
@@ -46,6 +48,17 @@ async def test_a_scope_counts_only_as_an_exact_member(
         assert response.headers["www-authenticate"] == (
             f'Bearer realm="todo-api", error="insufficient_scope", scope="{needed}"'
         )
+
+
+@pytest.mark.parametrize("scopes", [ScopeNames("tasks.read", "tasks.write")])
+async def test_the_scopes_can_have_other_names_at_pingone(
+    issuer: Any, open_client: OpenClient, scopes: ScopeNames
+) -> None:
+    client = open_client(issuer.token(scope=f"{scopes.read} {scopes.write}"))
+    assert (await client.post("/api/todos", json={"text": "buy milk"})).status_code == 201
+    assert (await client.get("/api/todos")).status_code == 200
+    stranger = open_client(issuer.token(scope="todo_api:read todo_api:write"))
+    assert (await stranger.get("/api/todos")).status_code == 403
 
 
 @pytest.mark.standard("RFC 9068 2.2.3")

@@ -22,7 +22,12 @@ from pingone_simulator.grants import Grants, RefreshTokenPolicy
 from pingone_simulator.introspect import introspect_routes
 from pingone_simulator.jwks import jwks_routes
 from pingone_simulator.pages import Pages, install_pages
-from pingone_simulator.resources import SECOND_API_IDENTIFIER, SECOND_API_SCOPES, Resources
+from pingone_simulator.resources import (
+    API_SCOPES,
+    SECOND_API_IDENTIFIER,
+    SECOND_API_SCOPES,
+    Resources,
+)
 from pingone_simulator.revoke import revoke_routes
 from pingone_simulator.sessions import Sessions
 from pingone_simulator.settings import SimulatorSettings
@@ -40,7 +45,6 @@ from service_kit.logging import RequestLog, configure_logging
 from service_kit.serving import Listener
 from service_kit.settings import is_development, read_settings
 
-API_SCOPES = ("todo_api:read", "todo_api:write")
 MAX_BODY_BYTES = 64 * 1024
 
 _log = structlog.get_logger(__name__)
@@ -123,7 +127,11 @@ def _create_simulator(
             post_logout_redirect_uris=settings.post_logout_redirect_uris,
         ),
         resources=Resources(
-            {settings.api_identifier: API_SCOPES, SECOND_API_IDENTIFIER: SECOND_API_SCOPES}
+            {
+                settings.api_identifier: API_SCOPES,
+                SECOND_API_IDENTIFIER: SECOND_API_SCOPES,
+                **settings.resources,
+            }
         ),
         sessions=sessions,
         grants=Grants(

@@ -9,6 +9,9 @@ PINGONE_API = "https://api.pingone.com"
 OIDC_SCOPES = ("openid", "profile", "email", "address", "phone")
 OFFLINE_ACCESS = "offline_access"
 
+# What todo-api asks for.
+API_SCOPES = ("todo_api:read", "todo_api:write")
+
 # A second custom resource, so that a client can make the mistake of mixing two.
 SECOND_API_IDENTIFIER = "https://notes.api.com"
 SECOND_API_SCOPES = ("notes_api:read",)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from pingone_simulator.resources import API_SCOPES
 from service_kit.settings import ServiceSettings, is_loopback_host
 
 DEFAULT_ISSUER = "http://localhost:9080/9b3a7c1e-4d52-4f86-a0be-6c1d2e8f7a45/as"
@@ -37,6 +38,8 @@ class SimulatorSettings(ServiceSettings):
     redirect_uris: CommaSeparated = ("http://localhost:8080/callback",)
     post_logout_redirect_uris: CommaSeparated = ("http://localhost:8080/account",)
     api_identifier: str = Field(default="https://todo.api.com", min_length=1)
+    # More APIs, each with its scopes. A scope's name belongs to one of them.
+    resources: dict[str, tuple[str, ...]] = Field(default={})
 
     access_token_type: Literal["JWT", "at+jwt"] = "JWT"
     access_token_seconds: Seconds = 3600
@@ -62,6 +65,16 @@ class SimulatorSettings(ServiceSettings):
             parts = urlsplit(uri)
             if not parts.scheme or not parts.netloc or parts.fragment:
                 raise ValueError(f"{uri!r} is not an absolute URL without a fragment")
+        return value
+
+    @field_validator("resources")
+    @classmethod
+    def _must_not_share_scopes(
+        cls, value: dict[str, tuple[str, ...]]
+    ) -> dict[str, tuple[str, ...]]:
+        names = [name for names in (*value.values(), API_SCOPES) for name in names]
+        if len(set(names)) < len(names):
+            raise ValueError("names a scope twice")
         return value
 
     @field_validator("issuer")

@@ -16,6 +16,8 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 FORWARDED_FOR: Final = b"x-forwarded-for"
+# Says that there is no proxy, as opposed to nothing, which says nothing.
+NO_PROXIES: Final = "none"
 # More proxies in a row than anybody has; what stands further to the left is not looked at.
 MAX_PROXIES: Final = 16
 _MAX_ENTRY_LENGTH: Final = 64  # a full IPv6 address in brackets with a port has 47
@@ -29,7 +31,9 @@ def current_client_address() -> str | None:
 
 
 def parse_trusted_proxies(value: str) -> tuple[Network, ...]:
-    """Read comma separated addresses and networks; raise ValueError naming the wrong one."""
+    """Read comma separated addresses and networks, or `none`; raise ValueError naming the wrong."""
+    if value.strip() == NO_PROXIES:
+        return ()
     return tuple(_parse_network(entry.strip()) for entry in value.split(",") if entry.strip())
 
 
@@ -42,7 +46,7 @@ def client_address(
     proxy appends what it saw: an entry counts only if the one who wrote it is trusted. Behind an
     entry that is no address, the chain ends at who wrote it.
     """
-    address = None if peer is None else _parse_address(peer.partition("%")[0])
+    address = None if peer is None else parse_address(peer.partition("%")[0])
     if address is None:
         return None
     entries = b",".join(forwarded_for).rsplit(b",", MAX_PROXIES)[-MAX_PROXIES:]
@@ -99,18 +103,19 @@ def _parse_entry(entry: bytes) -> Address | None:
     if text.startswith("["):  # [2001:db8::1] or [2001:db8::1]:443
         host, bracket, rest = text[1:].partition("]")
         is_well_formed = bracket == "]" and (not rest or _is_port(rest))
-        return _parse_address(host) if is_well_formed else None
+        return parse_address(host) if is_well_formed else None
     if text.count(":") == 1:  # 192.0.2.1:443; two or more make it a bare IPv6 address
         host, _, port = text.partition(":")
-        return _parse_address(host) if _is_port(f":{port}") else None
-    return _parse_address(text)
+        return parse_address(host) if _is_port(f":{port}") else None
+    return parse_address(text)
 
 
 def _is_port(text: str) -> bool:
     return text[0] == ":" and text[1:].isascii() and text[1:].isdigit()
 
 
-def _parse_address(text: str) -> Address | None:
+def parse_address(text: str) -> Address | None:
+    """Read an address, IPv4 if it is one in IPv6's clothes; None for anything else."""
     # A zone ("%eth0") names an interface of whoever wrote it, and is free text.
     if "%" in text:
         return None

@@ -28,7 +28,7 @@ _PUBLIC_NAME = re.compile(
 # scheme; "Basic authentication" is left alone. The text may be a caller's, so each pattern here
 # takes linear time: none can fail after a long run which the next starting point runs again.
 _SECRET_TEXT = re.compile(
-    r"mcp(?:at|rt)_[\w-]+"
+    r"mcp(?:at|rt|it)_[\w-]+"
     r"|eyJ[\w-]{8,}(?:\.[\w-]*){0,4}"
     r"|\b(?i:bearer|basic)\s+(?:(?=[\w~+/.-]*[A-Z0-9])|(?=[\w~+/.-]{20}))[\w~+/.-]+=*"
 )

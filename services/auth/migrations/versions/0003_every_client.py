@@ -15,6 +15,7 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("clients", sa.Column("jwks", sa.JSON(), nullable=True))
     op.add_column("clients", sa.Column("jwks_uri", sa.Text(), nullable=True))
+    op.add_column("clients", sa.Column("token_endpoint_auth_signing_alg", sa.Text(), nullable=True))
     op.add_column("clients", instant("fresh_until", nullable=True))
     create_spent_assertions()
     create_initial_access_tokens()

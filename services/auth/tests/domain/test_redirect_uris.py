@@ -87,6 +87,35 @@ def test_a_safe_redirect_uri_may_be_registered(redirect_uri: str) -> None:
         "ws://localhost/",
         "com.example.app:/callback",
         "cursor2://host/callback",
+        "cursor:",
+        "cursor:/",
+        "cursor://",
+        "cursor://host",
+        "cursor://host/",
+        "cursor://user@host/callback",
+        "view-source:https://client.example/",
+        "filesystem:https://client.example/temporary/1",
+        "intent://client.example/#Intent;scheme=https;end",
+        "wss://client.example/",
+        "https://client.example:0/callback",
+        "https://client.example:/callback",
+        "http://localhost:0/callback",
+        "https://*/callback",
+        "https://*.client.example/callback",
+        "https://client%2eexample/callback",
+        "https://%63lient.example/callback",
+        "https://client..example/callback",
+        "https://.client.example/callback",
+        "https://[fe80::1%25eth0]/callback",
+        "https://client.example/%zz",
+        "https://client.example/%4",
+        "https://client.example,evil.example/callback",
+        "https://" + "c" * 254 + "/callback",
+        "http://127.0.0.1.nip.io/callback",
+        "http://localhost./callback",
+        "http://[::ffff:127.0.0.1]/callback",
+        "http://0x7f.1/callback",
+        "http://127.1/callback",
     ],
     ids=lambda value: ascii(value)[:50],
 )
@@ -94,6 +123,20 @@ def test_a_dangerous_redirect_uri_is_refused(redirect_uri: str) -> None:
     with pytest.raises(InvalidRedirectUri) as refused:
         check_registrable(redirect_uri, SCHEMES)
     assert "evil" not in refused.value.description
+
+
+@pytest.mark.parametrize(
+    "redirect_uri",
+    ["javascript:alert(1)", "data:text/html,x", "http://client.example/callback", "file:///etc"],
+)
+def test_no_setting_allows_what_a_browser_would_run_or_send_in_the_clear(redirect_uri: str) -> None:
+    with pytest.raises(InvalidRedirectUri):
+        check_registrable(redirect_uri, frozenset({"javascript", "data", "http", "file"}))
+
+
+def test_a_pattern_in_a_path_is_taken_literally() -> None:
+    check_registrable("https://client.example/*", SCHEMES)
+    assert not is_match("https://client.example/*", "https://client.example/callback")
 
 
 @pytest.mark.standard("RFC 8252 7.3")

@@ -19,6 +19,7 @@ JSON = st.recursive(
 MEMBERS = [
     *["redirect_uris", "client_name", "client_uri", "token_endpoint_auth_method"],
     *["grant_types", "response_types", "application_type", "scope"],
+    *["jwks", "jwks_uri", "token_endpoint_auth_signing_alg"],
 ]
 
 
@@ -90,6 +91,7 @@ def test_one_dangerous_redirect_uri_spoils_the_registration() -> None:
         {"client_uri": "https://client.example/" + "c" * 2000},
         {"client_uri": ["https://client.example"]},
         {"token_endpoint_auth_method": "private_key_jwt"},
+        {"jwks": {"keys": []}, "jwks_uri": "https://client.example/jwks"},
         {"token_endpoint_auth_method": "tls_client_auth"},
         {"token_endpoint_auth_method": None},
         {"token_endpoint_auth_method": ["none"]},

@@ -1,6 +1,7 @@
 """Resource indicators: which resource a request names (RFC 8707)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -17,8 +18,8 @@ OTHER = "https://mcp.example/other"
 def resource(identifier: str, *scopes: str) -> ProtectedResource:
     return ProtectedResource(
         identifier=identifier,
-        scopes=frozenset(scopes),
         upstream_audience="https://todo.api.com",
+        upstream_scopes={scope: frozenset({scope}) for scope in scopes},
         introspection_client_id=f"server of {identifier}",
         introspection_client_secret_digest=digest("secret"),
     )
@@ -60,6 +61,20 @@ def test_the_only_resource_is_the_default() -> None:
         [f"{MCP}//"],
         [f"{MCP}?tenant=7"],
         [f"{MCP}#fragment"],
+        [f"{MCP}#"],
+        [f"{MCP}/#"],
+        [f"{MCP}?"],
+        ["https://mcp.example:443/mcp"],
+        ["https://mcp.example:/mcp"],
+        ["https://mcp.example./mcp"],
+        ["https://mcp%2eexample/mcp"],
+        ["https://mcp.example/%6dcp"],
+        ["https://mcp.example/./mcp"],
+        ["https://mcp.example\\mcp"],
+        ["https:/mcp.example/mcp"],
+        ["//mcp.example/mcp"],
+        ["https://\uff4dcp.example/mcp"],
+        ["\u017f" + MCP[1:]],
         [f"{MCP}/more"],
         ["https://user@mcp.example/mcp"],
         ["https://[mcp.example/mcp"],
@@ -88,6 +103,14 @@ def test_white_space_is_no_part_of_a_resource(requested: str) -> None:
         ONE.select([requested])
 
 
+def test_only_ascii_letters_have_a_case() -> None:
+    # KELVIN SIGN: its lower case is the letter k.
+    kit = ProtectedResources([resource("https://kit.example/mcp", "read")])
+    assert kit.select(["https://KIT.example/mcp"]) is kit.all[0]
+    with pytest.raises(InvalidTarget):
+        kit.select(["https://\u212ait.example/mcp"])
+
+
 @given(st.text())
 def test_any_text_is_either_the_resource_or_refused(requested: str) -> None:
     try:
@@ -113,6 +136,30 @@ def test_a_server_without_a_resource_is_a_mistake() -> None:
         ProtectedResources([])
 
 
+def test_two_resources_that_could_be_taken_for_one_another_are_a_mistake() -> None:
+    with pytest.raises(ValueError, match="resources 1 and 3 have the same identifier"):
+        ProtectedResources([resource(MCP), resource(OTHER), resource("HTTPS://mcp.EXAMPLE/mcp/")])
+    twin = replace(resource(OTHER), introspection_client_id=f"server of {MCP}")
+    with pytest.raises(ValueError, match="resources 1 and 2 have the same introspection_client_id"):
+        ProtectedResources([resource(MCP), twin])
+
+
+def test_a_resource_that_is_not_configured_is_not_found() -> None:
+    assert TWO.find(f"{OTHER}/") is TWO.all[1]
+    assert ONE.find(OTHER) is None
+
+
+def test_pingone_is_asked_in_its_own_names_for_what_was_consented() -> None:
+    mapped = replace(
+        resource(MCP),
+        upstream_scopes={"read": frozenset({"x.get"}), "write": frozenset({"x.get", "x.put"})},
+    )
+    assert mapped.scopes == {"read", "write"}
+    assert mapped.asked_upstream(frozenset({"read", "offline_access"})) == {"x.get"}
+    assert mapped.asked_upstream(frozenset({"read", "write"})) == {"x.get", "x.put"}
+    assert mapped.granted(frozenset({"read", "write"}), "openid x.get") == {"read"}
+
+
 @pytest.mark.standard("RFC 8707 2 comparison")
 @pytest.mark.parametrize(
     ("other", "is_same"),
@@ -121,6 +168,8 @@ def test_a_server_without_a_resource_is_a_mistake() -> None:
         (f"{MCP}/", True),
         ("HTTPS://mcp.EXAMPLE/mcp", True),
         (OTHER, False),
+        (f"{MCP}#", False),
+        ("https://mcp.example/MCP", False),
         ("", False),
     ],
 )

@@ -11,6 +11,7 @@ from auth_server.domain.scopes import format_scope, granted_scopes, parse_scope
 CHARACTERS = "".join(chr(c) for c in (0x21, *range(0x23, 0x5C), *range(0x5D, 0x7F)))
 NAMES = st.text(CHARACTERS, min_size=1, max_size=20)
 SCOPES = st.frozensets(NAMES, min_size=1, max_size=10)
+SAME_NAMES = {name: frozenset({name}) for name in ("read", "write")}
 
 
 @given(SCOPES)
@@ -60,11 +61,36 @@ def test_a_scope_has_at_most_2000_characters() -> None:
 def test_a_grant_carries_what_the_person_and_pingone_both_allowed(
     consented: str, upstream: str, granted: str
 ) -> None:
-    assert granted_scopes(parse_scope(consented), upstream) == frozenset(granted.split())
+    assert granted_scopes(parse_scope(consented), upstream, SAME_NAMES) == frozenset(
+        granted.split()
+    )
 
 
-@given(SCOPES, st.text())
-def test_a_grant_never_carries_more_than_was_consented(
-    consented: frozenset[str], upstream: str
+@pytest.mark.parametrize(
+    ("consented", "upstream", "granted"),
+    [
+        ("read write", "openid todo.get todo.put", "read write"),
+        ("read write", "openid todo.get", "read"),
+        ("read write", "openid todo.put", ""),
+        ("read", "todo.get todo.put", "read"),
+        ("read write", "read write", ""),
+        ("read write", "", "read write"),
+        ("write gone", "todo.get todo.put gone", "write"),
+        ("gone", "", ""),
+        ("write offline_access", "todo.get todo.put", "write offline_access"),
+        ("write offline_access", "todo.put offline_access", ""),
+    ],
+)
+def test_a_scope_is_granted_if_pingone_granted_everything_that_it_stands_for(
+    consented: str, upstream: str, granted: str
 ) -> None:
-    assert granted_scopes(consented, upstream) <= consented
+    names = {"read": frozenset({"todo.get"}), "write": frozenset({"todo.get", "todo.put"})}
+    found = granted_scopes(parse_scope(consented), upstream, names)
+    assert found == frozenset(granted.split())
+
+
+@given(SCOPES, st.text(), st.dictionaries(NAMES, SCOPES))
+def test_a_grant_never_carries_more_than_was_consented(
+    consented: frozenset[str], upstream: str, names: dict[str, frozenset[str]]
+) -> None:
+    assert granted_scopes(consented, upstream, names) <= consented

@@ -1,11 +1,15 @@
 """What this process is told by its environment, checked before anything is opened."""
 
-from typing import Annotated, Self
+import re
+from pathlib import Path
+from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from service_kit.client_address import parse_trusted_proxies
+from service_kit.rate_limits import check_redis_url, parse_limits
 from service_kit.settings import (
     ServiceSettings,
     check_public_url,
@@ -16,6 +20,11 @@ from service_kit.settings import (
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 MCP_PATH = "/mcp"
+MIN_KEY_BYTES: Final = 32
+_MAX_KEY_FILE_BYTES: Final = 64 * 1024
+# As browsers send them: in lower case, and without a path. A port may be `*`: any.
+_HOST: Final = r"(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?:\*|[1-9][0-9]{0,4}))?"
+_ORIGIN: Final = rf"[a-z][a-z0-9+.-]*://{_HOST}"
 
 
 class Settings(ServiceSettings):
@@ -27,10 +36,54 @@ class Settings(ServiceSettings):
     mcp_listen_host: str = Field("127.0.0.1", description="The address both ports are bound to.")
     mcp_port: Port = Field(8081, description="The public port.")
     mcp_internal_port: Port = Field(8091, description="The port of /livez, /readyz and /metrics.")
+    mcp_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Host headers that are answered beside the one of MCP_RESOURCE, comma"
+        " separated, such as mcp.internal:8081 or mcp.internal:* (any port): for a proxy that does"
+        " not pass the client's Host on. In development every loopback host is answered.",
+    )
     mcp_allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Origins of browser-based clients, comma separated. The own origin is always"
+        description="Origins of browser-based clients, comma separated, such as"
+        " https://app.example.com or http://localhost:* (any port). The own origin is always"
         " allowed; in development every loopback origin is.",
+    )
+    mcp_max_body_bytes: int = Field(
+        1024 * 1024,
+        ge=16 * 1024,
+        le=16 * 1024 * 1024,
+        description="The longest request body in bytes; a longer one is 413.",
+    )
+    mcp_max_depth: int = Field(
+        64, ge=16, le=128, description="How deep a message may be nested; a deeper one is 400."
+    )
+    # The file first: it has been read when the keys are.
+    mcp_request_state_keys_file: str = Field(
+        "", description="A file with the keys of MCP_REQUEST_STATE_KEYS, one a line."
+    )
+    mcp_request_state_keys: SecretStr = Field(
+        SecretStr(""),
+        validate_default=True,
+        description="Random keys of 32 characters or more, comma separated, which protect what a"
+        " client sends back when the user was asked; the first seals, all open. The same for all"
+        " replicas. Without them, in development only, each process makes its own.",
+    )
+    mcp_limit_tool_calls: str = Field(
+        "600/minute", description="Tool calls of one grant; empty: no limit."
+    )
+    mcp_limit_failures: str = Field(
+        "600/minute", description="Dead handles from one address; empty: no limit."
+    )
+    mcp_redis_url: SecretStr = Field(
+        SecretStr(""),
+        description="redis://host:port: the replicas share these limits; without it each has its"
+        " own. Not auth's database of it.",
+    )
+    mcp_trusted_proxies: str = Field(
+        "",
+        description="Networks of the proxies in front, comma separated; only their X-Forwarded-For"
+        " counts. none: there is no proxy. Outside development nobody is limited by address"
+        " without it.",
     )
     mcp_introspection_cache_seconds: float = Field(
         5.0, ge=0, le=60, description="How long an answer of auth may be used again; 0: never."
@@ -50,6 +103,11 @@ class Settings(ServiceSettings):
     def development(self) -> bool:
         """True when the own public URL is http on a loopback host."""
         return is_development(self.mcp_resource)
+
+    @property
+    def request_state_keys(self) -> tuple[str, ...]:
+        """The keys, whether they came from a variable or from a file; none in development only."""
+        return _split(self.mcp_request_state_keys.get_secret_value())
 
     @field_validator("mcp_resource")
     @classmethod
@@ -73,16 +131,50 @@ class Settings(ServiceSettings):
             raise ValueError("must not have a trailing slash, a query or user information")
         return value
 
-    @field_validator("mcp_allowed_origins", mode="before")
+    @field_validator("mcp_allowed_hosts", "mcp_allowed_origins", mode="before")
     @classmethod
-    def _split_origins(cls, value: str | tuple[str, ...]) -> tuple[str, ...]:
-        items = value.split(",") if isinstance(value, str) else value
-        origins = tuple(item.strip() for item in items if item.strip())
-        for origin in origins:
-            parts = urlsplit(origin)
-            if f"{parts.scheme}://{parts.netloc}" != origin or not parts.hostname:
-                raise ValueError("must be a list of origins such as https://app.example.com")
-        return origins
+    def _split_names(cls, value: str | tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        names = _split(value) if isinstance(value, str) else value
+        if info.field_name == "mcp_allowed_hosts":
+            form, example = _HOST, "mcp.example.com, mcp.example.com:8443 or mcp.example.com:*"
+        else:
+            form, example = _ORIGIN, "https://app.example.com or http://localhost:*"
+        for name in names:
+            port = name.rpartition(":")[2]
+            if not re.fullmatch(form, name) or (port.isdecimal() and int(port) > 65535):
+                raise ValueError(f"must be a list of names such as {example}")
+        return names
+
+    @field_validator("mcp_limit_tool_calls", "mcp_limit_failures")
+    @classmethod
+    def _check_limits(cls, value: str) -> str:
+        parse_limits(value)
+        return value
+
+    @field_validator("mcp_redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: SecretStr) -> SecretStr:
+        check_redis_url(value.get_secret_value())
+        return value
+
+    @field_validator("mcp_trusted_proxies")
+    @classmethod
+    def _check_trusted_proxies(cls, value: str) -> str:
+        parse_trusted_proxies(value)
+        return value
+
+    @field_validator("mcp_request_state_keys")
+    @classmethod
+    def _read_keys(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        text, file = value.get_secret_value(), info.data.get("mcp_request_state_keys_file", "")
+        if text and file:
+            raise ValueError("MCP_REQUEST_STATE_KEYS_FILE is set as well; keep one of the two")
+        keys = _split(_read_key_file(Path(file)) if file else text)
+        if file and not keys:
+            raise ValueError(f"{file} holds no key")
+        if any(len(key.encode()) < MIN_KEY_BYTES for key in keys) or len(set(keys)) < len(keys):
+            raise ValueError(f"must be different keys of at least {MIN_KEY_BYTES} characters each")
+        return SecretStr(",".join(keys))
 
     @model_validator(mode="after")
     def _refuse_development_values(self) -> Self:
@@ -96,4 +188,27 @@ class Settings(ServiceSettings):
         refuse_placeholder(
             "INTROSPECTION_CLIENT_SECRET", self.introspection_client_secret.get_secret_value()
         )
+        if not self.request_state_keys:
+            raise ValueError("MCP_REQUEST_STATE_KEYS or MCP_REQUEST_STATE_KEYS_FILE must be set")
+        for key in self.request_state_keys:
+            refuse_placeholder("MCP_REQUEST_STATE_KEYS", key)
         return self
+
+
+def _split(text: str) -> tuple[str, ...]:
+    items = text.replace("\n", ",").split(",")
+    return tuple(item.strip() for item in items if item.strip())
+
+
+def _read_key_file(path: Path) -> str:
+    """Return the text of a file of keys; raise ValueError, which names the file and never a key."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_KEY_FILE_BYTES + 1)
+        if len(content) > _MAX_KEY_FILE_BYTES:
+            raise ValueError(f"{path} is longer than {_MAX_KEY_FILE_BYTES} bytes")
+        return content.decode("utf-8")
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not text; is it the right file?") from None

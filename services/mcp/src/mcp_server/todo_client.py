@@ -92,6 +92,9 @@ class TodoApi(Protocol):
     async def create_todo(self, access_token: str, *, text: str) -> Todo:
         """Store a new todo."""
 
+    async def get_todo(self, access_token: str, *, todo_id: str) -> Todo:
+        """Return one todo."""
+
     async def set_todo_status(self, access_token: str, *, todo_id: str, completed: bool) -> Todo:
         """Mark a todo as done or not done."""
 
@@ -122,6 +125,11 @@ class AiohttpTodoApi:
         """Store a new todo."""
         url = URL(self._todos_url, encoded=True)
         return _read(Todo, url, await self._call("POST", url, access_token, {"text": text}))
+
+    async def get_todo(self, access_token: str, *, todo_id: str) -> Todo:
+        """Return one todo."""
+        url = self._todo_url(todo_id)
+        return _read(Todo, url, await self._call("GET", url, access_token))
 
     async def set_todo_status(self, access_token: str, *, todo_id: str, completed: bool) -> Todo:
         """Mark a todo as done or not done."""

@@ -23,10 +23,12 @@ TOOL_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
 
 
 def scopes_lacking(tool: str, granted: frozenset[str]) -> frozenset[str]:
-    """Return the scopes a tool needs when any of them is not granted, else the empty set.
+    """Return what to ask for when a tool needs a scope that is not granted, else the empty set.
 
-    All of them, since one challenge must name everything the operation needs. There is no
-    hierarchy: write does not imply read. A tool that does not exist needs nothing.
+    Everything the tool needs, and what a client begins with: some clients ask for exactly what the
+    last challenge named, and would give up reading for writing. It depends on the tool alone, so
+    that the answer to one operation is always the same. There is no hierarchy: write does not imply
+    read. A tool that does not exist needs nothing.
     """
     needed = TOOL_SCOPES.get(tool, frozenset())
-    return frozenset() if needed <= granted else needed
+    return frozenset() if needed <= granted else needed | frozenset(MINIMAL_SCOPES)

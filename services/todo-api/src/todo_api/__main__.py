@@ -19,6 +19,8 @@ environment:
                        https://auth.pingone.eu/ENVIRONMENT-ID/as
   API_AUDIENCE         audience they must have (https://todo.api.com)
   API_JWKS_URI         the issuer's key set, instead of discovering it
+  API_READ_SCOPE       the scope that reading needs (todo_api:read)
+  API_WRITE_SCOPE      the scope that everything else needs (todo_api:write)
   TODO_DATABASE_URL    postgresql+asyncpg://... or sqlite+aiosqlite:///... (a file in .local-state)
   TODO_MAX_PER_USER    how many todos one user may have (1000)
   TODO_PUBLIC_URL      where callers reach this service (http://localhost:8082)

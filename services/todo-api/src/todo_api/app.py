@@ -19,6 +19,7 @@ from service_kit.logging import RequestLog
 from service_kit.metrics import RequestMetrics, metrics_routes
 from service_kit.serving import Listener, Service
 from todo_api.access_token import AccessTokenVerifier, DiscoveredJwks, Monotonic, Now
+from todo_api.endpoints.bearer import ScopeNames
 from todo_api.endpoints.documents import MAX_BODY_BYTES
 from todo_api.endpoints.problems import install_todo_problems
 from todo_api.endpoints.todos import todo_routes
@@ -28,6 +29,7 @@ from todo_api.todo_store.store import TodoStore
 from todo_api.todo_store.tables import todos
 
 _log = structlog.get_logger(__name__)
+_USUAL_SCOPES = ScopeNames()
 
 
 class SchemaMissing(Exception):
@@ -35,11 +37,14 @@ class SchemaMissing(Exception):
 
 
 def create_public_app(
-    store: TodoStore, verifier: AccessTokenVerifier, registry: CollectorRegistry
+    store: TodoStore,
+    verifier: AccessTokenVerifier,
+    registry: CollectorRegistry,
+    scopes: ScopeNames = _USUAL_SCOPES,
 ) -> FastAPI:
     """Create the API that callers with a PingOne access token use."""
     app = FastAPI(title="todo-api", docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.include_router(todo_routes(store, verifier))
+    app.include_router(todo_routes(store, verifier, scopes))
     install_problem_handlers(app)
     install_todo_problems(app)
     # The last one added is the first to see a request.
@@ -93,8 +98,10 @@ def create_service(settings: TodoApiSettings) -> Service:
             )
             registry = CollectorRegistry()
             host = settings.todo_listen_host
+            scopes = ScopeNames(settings.api_read_scope, settings.api_write_scope)
+            public = create_public_app(store, verifier, registry, scopes)
             yield [
-                Listener(create_public_app(store, verifier, registry), host, settings.todo_port),
+                Listener(public, host, settings.todo_port),
                 Listener(
                     create_internal_app(lifecycle, registry), host, settings.todo_internal_port
                 ),

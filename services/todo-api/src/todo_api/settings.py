@@ -33,6 +33,8 @@ def _is_sqlite_file(url: URL) -> bool:
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+# RFC 6749 3.3: scope-token
+ScopeName = Annotated[str, Field(pattern=r"^[\x21\x23-\x5B\x5D-\x7E]+$", max_length=255)]
 
 
 class StoreSettings(ServiceSettings):
@@ -59,6 +61,8 @@ class TodoApiSettings(StoreSettings):
     api_issuer: Annotated[str, AfterValidator(_check_issuer)]
     api_audience: Annotated[str, Field(min_length=1)] = "https://todo.api.com"
     api_jwks_uri: str | None = None
+    api_read_scope: ScopeName = "todo_api:read"
+    api_write_scope: ScopeName = "todo_api:write"
 
     @model_validator(mode="after")
     def _check_jwks_uri(self) -> Self:

@@ -5,9 +5,11 @@ from datetime import timedelta
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from auth_server.app.rate_limits import internal_rate_limits
 from auth_server.app.resources import Resources
 from auth_server.endpoints.failures import install_failure_handlers
 from auth_server.endpoints.introspect import introspect_routes
+from auth_server.endpoints.rate_limits import LimitedResourceServers
 from auth_server.endpoints.revocations import revocation_routes
 from auth_server.flows.introspect_handle import IntrospectHandle
 from auth_server.flows.refresh_times import RefreshTimes
@@ -22,6 +24,11 @@ from service_kit.metrics import metrics_routes
 
 def create_internal_app(resources: Resources, lifecycle: Lifecycle) -> ASGIApp:
     """The application of the internal port; its streams end when the process drains."""
+    return RequestLog(create_internal_api(resources, lifecycle))
+
+
+def create_internal_api(resources: Resources, lifecycle: Lifecycle) -> FastAPI:
+    """The routes of the internal application, without the middleware around them."""
     api = FastAPI(
         title="mcp-pingone auth, internal", docs_url=None, redoc_url=None, openapi_url=None
     )
@@ -29,12 +36,14 @@ def create_internal_app(resources: Resources, lifecycle: Lifecycle) -> ASGIApp:
     live_tokens = live_upstream_tokens(resources, _refresh_times(resources.settings))
     introspect = IntrospectHandle(resources.database, live_tokens, resources.now)
     issuer = resources.settings.auth_public_url
-    api.include_router(introspect_routes(resources.protected, introspect, issuer))
-    api.include_router(revocation_routes(resources.protected, resources.revocation_feed))
+    limits = internal_rate_limits(resources.settings, resources.rate_limiter)
+    authenticate = LimitedResourceServers(resources.protected, limits)
+    api.include_router(introspect_routes(authenticate, introspect, issuer))
+    api.include_router(revocation_routes(authenticate, resources.revocation_feed))
     lifecycle.when_draining(resources.revocation_feed.drain)
     api.include_router(health_routes(lifecycle))
     api.include_router(metrics_routes(resources.registry))
-    return RequestLog(api)
+    return api
 
 
 def live_upstream_tokens(resources: Resources, times: RefreshTimes) -> LiveUpstreamTokens:

@@ -1,8 +1,9 @@
 """The public application: OAuth endpoints, PingOne's callback and the pages."""
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.types import ASGIApp
 
+from auth_server.app.rate_limits import public_rate_limits
 from auth_server.app.resources import Resources
 from auth_server.endpoints.account import Account
 from auth_server.endpoints.account_cookie import AccountCookie
@@ -10,12 +11,12 @@ from auth_server.endpoints.account_sign_in import AccountSignIn
 from auth_server.endpoints.authorize import Authorize
 from auth_server.endpoints.browser import BrowserCookie
 from auth_server.endpoints.callback import Callback
-from auth_server.endpoints.client_authentication import AuthenticateClient
 from auth_server.endpoints.consent import Consent
 from auth_server.endpoints.consent_form import ConsentForm
 from auth_server.endpoints.cross_origin import CrossOrigin
 from auth_server.endpoints.failures import install_failure_handlers
 from auth_server.endpoints.metadata import authorization_server_metadata, metadata_routes
+from auth_server.endpoints.rate_limits import LimitedAuthentication, RateLimits
 from auth_server.endpoints.register import register_routes
 from auth_server.endpoints.responses import ClientRedirect
 from auth_server.endpoints.revoke import revoke_routes
@@ -63,19 +64,21 @@ def create_public_api(resources: Resources) -> FastAPI:
     )
     pages = Pages()
     install_failure_handlers(api, pages)
-    authenticate = AuthenticateClient(resources.resolve_client)
+    limits = public_rate_limits(settings, resources.rate_limiter)
+    authenticate = LimitedAuthentication(resources.authenticate_client, limits)
     routers = [
         *_page_routes(resources, pages),
-        token_routes(authenticate, _exchange_code(resources), _refresh_handles(resources)),
-        register_routes(_register_client(resources)),
+        token_routes(authenticate, _exchange_code(resources), _refresh_handles(resources, limits)),
+        *_registration_routes(resources),
         revoke_routes(authenticate, RevokeHandle(resources.database, resources.revoke_grant)),
     ]
     for router in routers:
-        api.include_router(router)
+        api.include_router(router, dependencies=[Depends(limits.limit_address)])
     document = authorization_server_metadata(
         settings.auth_public_url,
         resources.protected.scopes,
         [route for router in routers for route in router.routes],
+        has_client_documents=settings.auth_client_documents,
     )
     api.include_router(metadata_routes(document))
     api.mount(STATIC_PATH, static_files())
@@ -91,12 +94,15 @@ def _page_routes(resources: Resources, pages: Pages) -> list[APIRouter]:
         lifetime=resources.lifetimes.authorization,
         cookie=cookie,
         pages=pages,
+        resources=resources.protected,
     )
     client_redirect = ClientRedirect(settings.auth_public_url)
     account_sign_in = _account_sign_in(resources, pages, cookie)
     database, lifetimes, now = resources.database, resources.lifetimes, resources.now
     go_to_pingone = GoToPingOne(resources.pingone, resources.protected)
-    issue_code = IssueCode(lifetimes, settings.auth_grants_per_client, resources.revoke_grant, now)
+    issue_code = IssueCode(
+        resources.protected, lifetimes, settings.auth_grants_per_client, resources.revoke_grant, now
+    )
     return [
         Authorize(
             resources.resolve_client,
@@ -174,23 +180,28 @@ def _exchange_code(resources: Resources) -> ExchangeCode:
     return ExchangeCode(resources.database, issue, resources.revoke_grant, resources.now)
 
 
-def _refresh_handles(resources: Resources) -> RefreshHandles:
+def _refresh_handles(resources: Resources, limits: RateLimits) -> RefreshHandles:
     issue = IssueHandles(resources.lifetimes, resources.now)
     return RefreshHandles(
         resources.database,
         issue,
         resources.revoke_grant,
         resources.lifetimes.refresh_grace,
+        limits.limit_refresh,
         resources.now,
     )
 
 
-def _register_client(resources: Resources) -> RegisterClient:
+def _registration_routes(resources: Resources) -> list[APIRouter]:
     settings = resources.settings
-    return RegisterClient(
+    if settings.auth_registration == "off":
+        return []
+    register_client = RegisterClient(
         resources.database,
         resources.lifetimes,
         settings.private_use_schemes,
         settings.auth_client_ceiling,
+        settings.auth_registration == "token",
         resources.now,
     )
+    return [register_routes(register_client)]

@@ -9,18 +9,21 @@ from datetime import UTC, datetime
 import httpx2
 from prometheus_client import CollectorRegistry
 
+from auth_server.app.rate_limits import create_rate_limiter
 from auth_server.app.revocation_feed import create_revocation_feed
-from auth_server.client_documents.documents import (
-    DocumentUnavailable,
-    FetchDocument,
-    FetchedDocument,
-)
+from auth_server.client_documents.documents import FetchDocument
+from auth_server.client_documents.fetcher import open_documents
+from auth_server.client_documents.key_sets import PublishedKeySets
+from auth_server.domain.client_documents import is_document_url, parse_client_document
 from auth_server.domain.clients import Client, ClientOrigin
 from auth_server.domain.handles import digest
 from auth_server.domain.lifetimes import Lifetimes
 from auth_server.domain.registration import parse_client_metadata
-from auth_server.domain.resources import ProtectedResource, ProtectedResources
+from auth_server.domain.resources import ProtectedResources
 from auth_server.domain.scopes import parse_scope
+from auth_server.flows.authenticate_client import AuthenticateClient
+from auth_server.flows.client_documents import ClientDocuments, DocumentRules
+from auth_server.flows.document_metrics import DocumentMetrics
 from auth_server.flows.resolve_client import ResolveClient
 from auth_server.flows.revoke_grant import RevokeGrant
 from auth_server.flows.revoke_upstream import RevokeUpstream
@@ -38,6 +41,7 @@ from auth_server.upstream.tokens import TokenVerifier
 from service_kit.background import BackgroundTasks
 from service_kit.http_client import AiohttpJsonFetcher, JsonFetcher, create_session
 from service_kit.jwks_cache import JwksCache
+from service_kit.rate_limits import RateLimiter
 
 Now = Callable[[], datetime]
 Monotonic = Callable[[], float]
@@ -65,6 +69,9 @@ class Resources:
     upstream_metrics: UpstreamMetrics
     send_revocations: SendRevocations
     fetch_document: FetchDocument
+    client_documents: ClientDocuments
+    key_sets: PublishedKeySets
+    rate_limiter: RateLimiter
 
     @property
     def revoke_upstream(self) -> RevokeUpstream:
@@ -79,9 +86,23 @@ class Resources:
         )
 
     @property
+    def authenticate_client(self) -> AuthenticateClient:
+        """Client authentication, of the token endpoint and of the revocation endpoint."""
+        issuer = self.settings.auth_public_url
+        return AuthenticateClient(
+            self.resolve_client,
+            self.key_sets,
+            self.database,
+            frozenset({issuer, f"{issuer}/token"}),
+            self.now,
+        )
+
+    @property
     def resolve_client(self) -> ResolveClient:
         """Client look-up."""
-        return ResolveClient(self.configured_clients, self.database, self.now)
+        return ResolveClient(
+            self.configured_clients, self.client_documents, self.database, self.now
+        )
 
 
 @asynccontextmanager
@@ -98,22 +119,25 @@ async def open_resources(
     encryption = Encryption(settings.key_ring)
     database = Database(settings.auth_database_url.get_secret_value(), encryption)
     session = create_session(total_timeout_seconds=settings.pingone_timeout_seconds)
+    documents = open_documents(settings.document_hosts, now)
     transport = transport or httpx2.AsyncHTTPTransport(retries=0)
     background = BackgroundTasks()
     registry = CollectorRegistry()
     feed = create_revocation_feed(settings, database, registry, now)
+    rate_limiter = create_rate_limiter(settings, registry)
     try:
         await check_schema(database)
         await check_ring(database, now=now())
         fetch = fetch or AiohttpJsonFetcher(session)
         pingone = create_pingone(settings, now, monotonic, fetch, transport)
+        fetch_document = fetch_document or documents
         metrics = UpstreamMetrics(registry)
         yield Resources(
             settings=settings,
             now=now,
             database=database,
             pingone=pingone,
-            protected=_protected_resources(settings),
+            protected=settings.protected_resources,
             configured_clients=_configured_clients(settings, now()),
             background=background,
             lifetimes=settings.lifetimes,
@@ -123,13 +147,27 @@ async def open_resources(
             send_revocations=SendRevocations(
                 database, pingone, background, metrics, settings.refresh_lease, now
             ),
-            fetch_document=fetch_document or no_documents,
+            fetch_document=fetch_document,
+            key_sets=PublishedKeySets(fetch_document, monotonic),
+            rate_limiter=rate_limiter,
+            client_documents=ClientDocuments(
+                database=database,
+                fetch=fetch_document,
+                background=background,
+                metrics=DocumentMetrics(registry),
+                rules=_document_rules(settings),
+                lifetimes=settings.lifetimes,
+                now=now,
+                monotonic=monotonic,
+            ),
         )
     finally:
         await background.drain(settings.drain_seconds)
         await feed.close()
+        await rate_limiter.close()
         await transport.aclose()
         await session.close()
+        await documents.close()
         await database.close()
 
 
@@ -154,24 +192,12 @@ def create_pingone(
     return PingOne(client, discovery, verifier, transport, now)
 
 
-async def no_documents(url: str, *, max_bytes: int) -> FetchedDocument:  # noqa: ARG001
-    """Until documents are fetched for real: none is ever there."""
-    raise DocumentUnavailable("documents are not fetched yet")
-
-
-def _protected_resources(settings: AuthSettings) -> ProtectedResources:
-    return ProtectedResources(
-        [
-            ProtectedResource(
-                identifier=settings.mcp_resource,
-                scopes=parse_scope(settings.mcp_scopes),
-                upstream_audience=settings.api_identifier,
-                introspection_client_id=settings.introspection_client_id,
-                introspection_client_secret_digest=digest(
-                    settings.introspection_client_secret.get_secret_value()
-                ),
-            )
-        ]
+def _document_rules(settings: AuthSettings) -> DocumentRules:
+    return DocumentRules(
+        are_fetched=settings.auth_client_documents,
+        hosts=settings.document_hosts,
+        private_use_schemes=settings.private_use_schemes,
+        ceiling=settings.auth_client_ceiling,
     )
 
 
@@ -179,11 +205,15 @@ def _configured_clients(settings: AuthSettings, now: datetime) -> dict[str, Clie
     schemes = settings.private_use_schemes
     clients: dict[str, Client] = {}
     for item in settings.clients:
-        client_secret = item.get("client_secret")
+        client_id, client_secret = item["client_id"], item.get("client_secret")
         method = "none" if client_secret is None else "client_secret_basic"
-        metadata = parse_client_metadata({"token_endpoint_auth_method": method, **item}, schemes)
-        clients[item["client_id"]] = Client(
-            client_id=item["client_id"],
+        document = {"token_endpoint_auth_method": method, **item}
+        if is_document_url(client_id):
+            metadata = parse_client_document(client_id, document, schemes)
+        else:
+            metadata = parse_client_metadata(document, schemes)
+        clients[client_id] = Client(
+            client_id=client_id,
             metadata=metadata,
             origin=ClientOrigin.CONFIGURED,
             issued_at=now,

@@ -1,4 +1,4 @@
-"""The command line `auth`: serve, and look after the database, the keys, grants and clients."""
+"""The command line `auth`: serve, and look after database, keys, grants, clients and tokens."""
 
 import typer
 
@@ -10,6 +10,7 @@ from auth_server.cli.keys import keys
 from auth_server.cli.migrate import migrate
 from auth_server.cli.serve import serve
 from auth_server.cli.sweep import sweep
+from auth_server.cli.tokens import tokens
 
 app = typer.Typer(
     help="mcp-pingone's authorization server. Its configuration is the environment: .env.example"
@@ -26,6 +27,7 @@ app.command()(doctor)
 app.command()(sweep)
 app.add_typer(grants, name="grants")
 app.add_typer(clients, name="clients")
+app.add_typer(tokens, name="tokens")
 app.add_typer(audit, name="audit")
 app.add_typer(keys, name="keys")
 

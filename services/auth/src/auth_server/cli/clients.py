@@ -1,6 +1,8 @@
 """`auth clients`: those that registered by themselves, and those that an operator adds."""
 
+import json
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +21,7 @@ from auth_server.cli.formats import (
 )
 from auth_server.cli.grants import end_grants_of
 from auth_server.cli.running import CommandFailed, Store, run_on_store
+from auth_server.domain.client_documents import is_document_url
 from auth_server.domain.errors import OAuthError
 from auth_server.flows.administer_clients import AdministerClients
 from auth_server.flows.register_client import RegisteredClient
@@ -26,9 +29,15 @@ from auth_server.storage.clients import NEVER, ClientRecord
 from auth_server.storage.grant_listing import GrantSelection
 
 clients = typer.Typer(
-    help="Clients with a row in the database. Those of AUTH_CLIENTS are configuration, and not"
+    help="Clients with a row in the database: registered, added, or known by a document that they"
+    " publish, whose https URL is then their id. Those of AUTH_CLIENTS are configuration, and not"
     " here.",
     no_args_is_help=True,
+)
+
+_WOULD_COME_AGAIN = (
+    "this client publishes itself, and would be fetched and known again: use `auth clients"
+    " disable`, or deny its host (AUTH_CLIENT_DOCUMENT_DENIED_HOSTS)"
 )
 
 ClientId = Annotated[str, typer.Argument(metavar="ID", help="the client_id")]
@@ -95,6 +104,12 @@ def add(
         bool,
         typer.Option("--confidential/--public", help="whether it has a secret, or only PKCE"),
     ] = False,
+    jwks_uri: Annotated[
+        str | None, typer.Option("--jwks-uri", help="it has keys, and publishes them there")
+    ] = None,
+    jwks_file: Annotated[
+        Path | None, typer.Option("--jwks-file", help="it has keys: a file with the public ones")
+    ] = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
     """Add a client that never expires. The secret of a confidential one is shown this once.
@@ -109,6 +124,7 @@ def add(
         "token_endpoint_auth_method": "client_secret_basic" if confidential else "none",
         "grant_types": ["authorization_code", "refresh_token"],
         "application_type": "web" if confidential else "native",
+        **_keys(jwks_uri, jwks_file, confidential=confidential),
     }
 
     async def work(store: Store) -> RegisteredClient:
@@ -163,15 +179,35 @@ def enable(client_id: ClientId, reason: NoteOption = None) -> None:
 def delete(client_id: ClientId, reason: NoteOption = None, yes: YesOption = False) -> None:
     """Delete a client and end its grants. Its id stays unknown: nothing brings it back.
 
+    A client that publishes itself would come again: disable it, and it stays unknown.
+
     Example: auth clients delete 5d6b1f0a-... --yes
     """
     note = check_note(reason)
 
     async def work(store: Store) -> int:
+        if is_document_url(client_id):
+            await _find(store, client_id)
+            raise CommandFailed(_WOULD_COME_AGAIN)
         await _confirm(store, client_id, "Delete", yes=yes)
         return await _administer(store).delete(client_id, note=note)
 
     say(f"Deleted; grants that ended: {run_on_store(work, encrypts=True)}.")
+
+
+def _keys(jwks_uri: str | None, jwks_file: Path | None, *, confidential: bool) -> dict[str, Any]:
+    given = [confidential, jwks_uri is not None, jwks_file is not None]
+    if sum(given) > 1:
+        raise typer.BadParameter("choose one of --confidential, --jwks-uri and --jwks-file")
+    keys: dict[str, Any] = {"token_endpoint_auth_method": "private_key_jwt"}
+    if jwks_uri is not None:
+        return keys | {"jwks_uri": jwks_uri}
+    if jwks_file is None:
+        return {}
+    try:
+        return keys | {"jwks": json.loads(jwks_file.read_bytes())}
+    except (OSError, ValueError, RecursionError):
+        raise typer.BadParameter("is no readable JSON", param_hint="--jwks-file") from None
 
 
 def _administer(store: Store) -> AdministerClients:
@@ -209,6 +245,7 @@ def _document(record: ClientRecord, now: datetime) -> dict[str, Any]:
         "client_uri": metadata.client_uri,
         "origin": client.origin,
         "token_endpoint_auth_method": metadata.token_endpoint_auth_method,
+        "jwks_uri": metadata.jwks_uri,
         "grant_types": " ".join(sorted(metadata.grant_types)),
         "application_type": metadata.application_type,
         "scope": metadata.scope,
@@ -216,6 +253,7 @@ def _document(record: ClientRecord, now: datetime) -> dict[str, Any]:
         "registered_at": instant(client.issued_at),
         "last_used_at": instant(record.last_used_at),
         "expires_at": instant(expires_at),
+        "fresh_until": instant(record.fresh_until),
         "disabled_at": instant(record.disabled_at),
     }
 

@@ -35,8 +35,9 @@ def doctor(
     """Examine this installation: for each thing, what is wrong and what to change.
 
     Looks at the configuration, the database with its schema and keys, Redis, and PingOne:
-    discovery, keys, clock, redirect URI, scopes, client credentials. Changes nothing, neither here
-    nor there, and prints no secret. Run it with the environment of the service; it need not run.
+    discovery, keys, clock, redirect URI, client credentials, and for each MCP server the audience
+    and the scopes. Changes nothing, neither here nor there, and prints no secret. Run it with the
+    environment of the service; it need not run.
 
     Exit status 0 if there is no problem; warnings do not count.
 

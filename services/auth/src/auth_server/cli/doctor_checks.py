@@ -1,7 +1,7 @@
 """What `auth doctor` looks at, in the order in which things depend on each other."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,8 +10,8 @@ import httpx2
 
 from auth_server.app.resources import create_pingone
 from auth_server.cli.running import Store, open_store
-from auth_server.domain.findings import Finding, ok, problem, warning
-from auth_server.domain.scopes import parse_scope
+from auth_server.domain.findings import Finding, Outcome, ok, problem, warning
+from auth_server.domain.resources import ProtectedResource
 from auth_server.settings import AuthSettings, DataSettings
 from auth_server.storage.database import StorageUnavailable
 from auth_server.storage.engines import SQLITE, parse_database_url
@@ -37,11 +37,20 @@ def examine_configuration(settings: AuthSettings) -> list[Finding]:
     complete = ok("configuration", "the environment is complete")
     check = "public URL"
     if not settings.is_development:
-        return [complete, ok(check, settings.auth_public_url)]
+        return [complete, ok(check, settings.auth_public_url), _proxies(settings)]
     if is_loopback_host(urlsplit(settings.pingone_issuer).hostname):
         return [complete, ok(check, f"{settings.auth_public_url} (development)")]
     advice = "outside of development, set AUTH_PUBLIC_URL to the https URL that clients use"
     return [complete, warning(check, f"{settings.auth_public_url} is for this machine", advice)]
+
+
+def _proxies(settings: AuthSettings) -> Finding:
+    check, proxies = "trusted proxies", settings.auth_trusted_proxies.strip()
+    if proxies:
+        return ok(check, proxies)
+    advice = "set AUTH_TRUSTED_PROXIES to the networks of the proxies in front, or to none"
+    found = "not named: every address is a proxy's, and nobody is limited by address"
+    return warning(check, found, advice)
 
 
 async def examine_database(settings: DataSettings) -> list[Finding]:
@@ -74,7 +83,8 @@ async def examine_pingone(
 ) -> list[Finding]:
     """What PingOne publishes, and how it takes us."""
     seconds = settings.pingone_timeout_seconds
-    scopes = parse_scope(settings.mcp_scopes)
+    resources = settings.protected_resources.all
+    scopes = frozenset().union(*(one.asked_upstream(one.scopes) for one in resources))
     async with httpx2.AsyncClient(
         transport=transport, timeout=seconds, follow_redirects=False, trust_env=False
     ) as client:
@@ -89,12 +99,28 @@ async def examine_pingone(
         registration = Registration(
             pingone, client, redirect_uri=settings.upstream_redirect_uri, seconds=seconds
         )
-        audience = settings.api_identifier
-        redirect = await registration.examine_redirect_uri(audience=audience, scopes=scopes)
-        findings.extend(redirect)
-        if redirect[0].outcome == "ok":
-            findings.extend(await registration.examine_scopes(audience=audience, scopes=scopes))
+        findings += await _resources(registration, resources)
         findings.append(await registration.examine_credentials())
+    return findings
+
+
+async def _resources(
+    registration: Registration, resources: Sequence[ProtectedResource]
+) -> list[Finding]:
+    """Each resource's audience and scopes at PingOne, once our redirect URI is known there."""
+    findings: list[Finding] = []
+    for resource in resources:
+        audience, scopes = resource.upstream_audience, resource.asked_upstream(resource.scopes)
+        of = f" ({resource.name or resource.identifier})" if len(resources) > 1 else ""
+        redirect, *request = await registration.examine_redirect_uri(
+            audience=audience, scopes=scopes, of=of
+        )
+        if resource is resources[0] or redirect.outcome is not Outcome.OK:
+            findings.append(redirect)
+        findings.extend(request)
+        if redirect.outcome is not Outcome.OK:
+            break
+        findings += await registration.examine_scopes(audience=audience, scopes=scopes, of=of)
     return findings
 
 

@@ -55,13 +55,13 @@ def parse_instant(value: str | None, option: str) -> datetime | None:
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed
 
 
-def check_note(value: str | None) -> str | None:
+def check_note(value: str | None, option: str = "--reason") -> str | None:
     """Bound an operator's words, and refuse what is no line of text."""
     if value is None:
         return None
     if len(value) > MAX_NOTE_LENGTH or not value.isprintable():
         wanted = f"must be one line of at most {MAX_NOTE_LENGTH} characters"
-        raise typer.BadParameter(wanted, param_hint="--reason")
+        raise typer.BadParameter(wanted, param_hint=option)
     return value
 
 

@@ -29,6 +29,8 @@ class AuditAction(StrEnum):
     CLIENT_DISABLED = "client_disabled"
     CLIENT_ENABLED = "client_enabled"
     CLIENT_DELETED = "client_deleted"
+    INITIAL_TOKEN_CREATED = "initial_token_created"
+    INITIAL_TOKEN_REVOKED = "initial_token_revoked"
     KEYS_REWRAPPED = "keys_rewrapped"
     KEY_ABANDONED = "key_abandoned"
 
@@ -59,7 +61,8 @@ class AuditOutcome(StrEnum):
 class AuditEvent:
     """What a flow says; time and address are added where it is recorded.
 
-    `reason` is one of our fixed words. `note` is the operator's own text.
+    `reason` is one of our fixed words. `note` is the operator's own text, or the id of what an
+    operator handed out or changed.
     """
 
     event: AuditAction

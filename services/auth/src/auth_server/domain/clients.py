@@ -18,6 +18,14 @@ class TokenEndpointAuthMethod(StrEnum):
     CLIENT_SECRET_POST = "client_secret_post"
     PRIVATE_KEY_JWT = "private_key_jwt"
 
+    @property
+    def has_secret(self) -> bool:
+        """True if the client shares a secret with this server."""
+        return self in {
+            TokenEndpointAuthMethod.CLIENT_SECRET_BASIC,
+            TokenEndpointAuthMethod.CLIENT_SECRET_POST,
+        }
+
 
 class GrantType(StrEnum):
     """The grants of the token endpoint."""
@@ -42,7 +50,8 @@ ALL_GRANT_TYPES: Final = frozenset(GrantType)
 class ClientMetadata:
     """What a client says of itself (RFC 7591 2). `client_name` is unverified, possibly empty.
 
-    With private_key_jwt exactly one of `jwks` and `jwks_uri` is there; with any other method, none.
+    With private_key_jwt exactly one of `jwks` and `jwks_uri` is there; with any other method
+    neither, nor a signing algorithm. A `web` client has no redirect URI on the person's computer.
     """
 
     redirect_uris: tuple[str, ...]
@@ -54,6 +63,7 @@ class ClientMetadata:
     scope: str | None = None
     jwks: Mapping[str, Any] | None = None
     jwks_uri: str | None = None
+    token_endpoint_auth_signing_alg: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

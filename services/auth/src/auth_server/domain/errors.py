@@ -3,6 +3,7 @@
 OAuthError
 ├── InvalidRequest            400  RFC 6749 4.1.2.1, 5.2
 ├── InvalidClient             401  RFC 6749 5.2
+│   └── UnusableDocument      401  draft-ietf-oauth-client-id-metadata-document 5.1
 ├── InvalidGrant              400  RFC 6749 5.2
 ├── UnauthorizedClient        400  RFC 6749 4.1.2.1, 5.2
 ├── UnsupportedGrantType      400  RFC 6749 5.2
@@ -13,6 +14,9 @@ OAuthError
 ├── LoginRequired             400  OpenID Connect Core 3.1.2.6
 ├── ServerError               500  RFC 6749 4.1.2.1
 ├── TemporarilyUnavailable    503  RFC 6749 4.1.2.1
+│   └── TooManyRequests       429  RFC 6585 4
+├── InvalidToken              401  RFC 6750 3.1
+│   └── MissingToken          401  RFC 6750 3
 ├── InvalidRedirectUri        400  RFC 7591 3.2.2
 └── InvalidClientMetadata     400  RFC 7591 3.2.2
 CannotRedirect                     the browser must not be sent anywhere: a page, not a redirect
@@ -50,6 +54,10 @@ class InvalidClient(OAuthError):
 
     error = "invalid_client"
     status = 401
+
+
+class UnusableDocument(InvalidClient):
+    """The document behind a client_id could not be fetched, or says what it must not."""
 
 
 class InvalidGrant(OAuthError):
@@ -112,6 +120,23 @@ class TemporarilyUnavailable(OAuthError):
 
     error = "temporarily_unavailable"
     status = 503
+
+
+class TooManyRequests(TemporarilyUnavailable):
+    """A budget is spent. No standard has a wire code for it; clients know this one as transient."""
+
+    status = 429
+
+
+class InvalidToken(OAuthError):
+    """The initial access token of a registration is unknown, expired, revoked or used up."""
+
+    error = "invalid_token"
+    status = 401
+
+
+class MissingToken(InvalidToken):
+    """There is no token where one is needed: the challenge then names no error."""
 
 
 class InvalidRedirectUri(OAuthError):

@@ -1,5 +1,7 @@
 """Handles: opaque references of ours. `mcpat_` for access, `mcprt_` for refresh.
 
+Initial access tokens (RFC 7591 3) have the same form, under `mcpit_`.
+
 prefix + 256 random bits (base64url) + CRC-32 of what stands before it (base62, 6 characters). The
 checksum lets anyone refuse a truncated or made-up string without a look-up; it protects nothing.
 Only the SHA-256 digest is ever stored.
@@ -23,11 +25,12 @@ RandomBytes = Callable[[int], bytes]
 
 ACCESS_PREFIX: Final = "mcpat_"
 REFRESH_PREFIX: Final = "mcprt_"
+INITIAL_PREFIX: Final = "mcpit_"
 RANDOM_BYTES: Final = 32
 
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHECKSUM_LENGTH: Final = 6
-_SHAPE: Final = re.compile(r"(?:mcpat|mcprt)_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}", re.ASCII)
+_SHAPE: Final = re.compile(r"(?:mcpat|mcprt|mcpit)_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,10 @@ class RefreshHandle(Handle):
         A clock behind that of the replica which spent it has seen no time pass.
         """
         return self.rotated_at is not None and max(now, self.rotated_at) < self.rotated_at + grace
+
+    def is_reuse(self, grace: timedelta, now: datetime) -> bool:
+        """True if presenting it now means theft: it was spent, and the grace is over."""
+        return self.rotated_at is not None and not self.is_in_grace(grace, now)
 
 
 @dataclass(frozen=True, slots=True)

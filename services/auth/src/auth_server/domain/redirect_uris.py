@@ -11,8 +11,21 @@ MAX_LENGTH: Final = 2000
 # The names that RFC 8252 7.3 and real clients use for "this computer".
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
+# What a browser, or the system behind it, runs, reads or answers by itself; and what is not
+# private-use. Such a scheme is refused even if an operator allows it.
+NEVER_PRIVATE_USE: Final = frozenset(
+    {
+        *("http", "https", "ws", "wss", "ftp", "ssh", "smb", "mailto", "tel", "sms", "urn"),
+        *("javascript", "vbscript", "data", "blob", "about", "view-source", "file", "filesystem"),
+        *("chrome", "resource", "jar", "feed", "content", "intent", "search-ms", "ms-settings"),
+    }
+)
+
 # RFC 3986 allows no others; browsers drop some of them silently, which defeats comparison.
-_ALLOWED: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII)
+_ALLOWED: Final = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+", re.ASCII)
+# A name or an address as it is: no pattern, no encoding, no zone of IPv6 (RFC 6874).
+_HOST: Final = re.compile(r"(?:[a-z0-9_-]+\.)*[a-z0-9_-]+\.?|[0-9a-f.]*:[0-9a-f:.]*", re.ASCII)
+_MAX_HOST_LENGTH: Final = 253
 
 
 def is_match(registered: str, requested: str) -> bool:
@@ -39,12 +52,47 @@ def check_registrable(redirect_uri: str, private_use_schemes: frozenset[str]) ->
         raise InvalidRedirectUri("a redirect URI must not have a fragment")
     if "@" in parts.netloc:
         raise InvalidRedirectUri("a redirect URI must not have user information")
-    if parts.scheme == "https" and parts.hostname:
-        return
-    if is_loopback(parts) or parts.scheme in private_use_schemes:
-        return
+    if parts.scheme in {"https", "http"}:
+        if not has_proper_host(parts):
+            raise InvalidRedirectUri("a redirect URI must name a host, and no port that is not one")
+        if parts.scheme == "https" or is_loopback(parts):
+            return
+    elif parts.scheme in private_use_schemes - NEVER_PRIVATE_USE:
+        # RFC 8252 7.1: a path says which part of the app is meant.
+        if parts.path.strip("/"):
+            return
+        raise InvalidRedirectUri("a redirect URI of a private-use scheme must have a path")
     raise InvalidRedirectUri(
         "a redirect URI must be https, http on a loopback host, or of a scheme this server allows"
+    )
+
+
+def is_on_the_persons_computer(redirect_uri: str) -> bool:
+    """True for a registrable URI that only a native application can have (RFC 8252 7.1, 7.3)."""
+    parts = urlsplit(redirect_uri)
+    return parts.scheme != "https" or parts.hostname in LOOPBACK_HOSTS
+
+
+def is_https_url(value: str) -> bool:
+    """True for an https URL of a document: a proper host, no user information, no fragment."""
+    parts = _split(value)
+    return (
+        parts is not None
+        and parts.scheme == "https"
+        and has_proper_host(parts)
+        and "@" not in parts.netloc
+        and "#" not in value
+    )
+
+
+def has_proper_host(parts: SplitResult) -> bool:
+    """True if there is a host that every reader understands alike, and no port 0 or empty one."""
+    host = parts.hostname or ""
+    return (
+        len(host) <= _MAX_HOST_LENGTH
+        and _HOST.fullmatch(host) is not None
+        and parts.port != 0
+        and not parts.netloc.endswith(":")
     )
 
 

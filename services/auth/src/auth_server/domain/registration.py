@@ -1,12 +1,23 @@
 """Parses the metadata of a registration request (RFC 7591 2) strictly, and ignores what it must."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from auth_server.domain.client_keys import (
+    SIGNING_ALGORITHMS,
+    KeyRefused,
+    import_keys,
+    parse_jwks,
+    suitable_keys,
+)
 from auth_server.domain.clients import ClientMetadata, GrantType, TokenEndpointAuthMethod
 from auth_server.domain.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidScope
-from auth_server.domain.redirect_uris import check_registrable
+from auth_server.domain.redirect_uris import (
+    check_registrable,
+    is_https_url,
+    is_on_the_persons_computer,
+)
 from auth_server.domain.scopes import parse_scope
 
 _MAX_REDIRECT_URIS: Final = 20
@@ -18,14 +29,17 @@ def parse_client_metadata(
     document: Mapping[str, Any], private_use_schemes: frozenset[str]
 ) -> ClientMetadata:
     """Return the metadata that this server registers; raise the error of RFC 7591 3.2.2."""
+    redirect_uris = _redirect_uris(document, private_use_schemes)
+    method = _auth_method(document)
     return ClientMetadata(
-        redirect_uris=_redirect_uris(document, private_use_schemes),
+        redirect_uris=redirect_uris,
         client_name=_text(document, "client_name") or "",
         client_uri=_client_uri(document),
-        token_endpoint_auth_method=_auth_method(document),
+        token_endpoint_auth_method=method,
         grant_types=_grant_types(document),
-        application_type=_application_type(document),
+        application_type=_application_type(document, redirect_uris),
         scope=_scope(document),
+        **_keys(document, method),
     )
 
 
@@ -69,11 +83,47 @@ def _grant_types(document: Mapping[str, Any]) -> frozenset[GrantType]:
     return known
 
 
-def _application_type(document: Mapping[str, Any]) -> str:
+def _application_type(document: Mapping[str, Any], redirect_uris: Iterable[str]) -> str:
+    """What the redirect URIs make of the client, whatever it calls itself: decision 15.
+
+    A web application has none on the person's computer (OpenID Connect Registration 2). Clients
+    that have one leave the type out, or say web; the response tells them what they are.
+    """
     value = document.get("application_type", "web")
     if value not in ("native", "web"):
         raise InvalidClientMetadata("application_type must be native or web")
-    return str(value)
+    is_native = any(is_on_the_persons_computer(uri) for uri in redirect_uris)
+    return "native" if is_native else str(value)
+
+
+def _keys(document: Mapping[str, Any], method: TokenEndpointAuthMethod) -> dict[str, Any]:
+    """How a client with a key of its own is known; what others say of keys is ignored."""
+    jwks, jwks_uri = document.get("jwks"), document.get("jwks_uri")
+    if jwks is not None and jwks_uri is not None:
+        raise InvalidClientMetadata("jwks and jwks_uri must not both be present")  # RFC 7591 2
+    if method is not TokenEndpointAuthMethod.PRIVATE_KEY_JWT:
+        return {}
+    algorithm = document.get("token_endpoint_auth_signing_alg")
+    if algorithm is not None and algorithm not in SIGNING_ALGORITHMS:
+        algorithms = ", ".join(SIGNING_ALGORITHMS)
+        raise InvalidClientMetadata(f"token_endpoint_auth_signing_alg must be one of {algorithms}")
+    if jwks_uri is not None:
+        if not isinstance(jwks_uri, str) or not is_https_url(jwks_uri):
+            raise InvalidClientMetadata("jwks_uri must be an https URL")
+        return {"jwks_uri": jwks_uri, "token_endpoint_auth_signing_alg": algorithm}
+    if jwks is None:
+        raise InvalidClientMetadata("private_key_jwt needs jwks or jwks_uri")
+    return {"jwks": _jwks(jwks, algorithm), "token_endpoint_auth_signing_alg": algorithm}
+
+
+def _jwks(value: object, algorithm: str | None) -> dict[str, Any]:
+    try:
+        jwks = parse_jwks(value)
+    except KeyRefused as error:
+        raise InvalidClientMetadata(str(error)) from None
+    if algorithm is not None and not suitable_keys(import_keys(jwks), algorithm, None):
+        raise InvalidClientMetadata("jwks holds no key for token_endpoint_auth_signing_alg")
+    return jwks
 
 
 def _scope(document: Mapping[str, Any]) -> str | None:

@@ -1,37 +1,65 @@
 """Protected resources: the MCP servers this authorization server issues handles for (RFC 8707)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 from auth_server.domain.errors import InvalidTarget
 from auth_server.domain.handles import Digest
-from auth_server.domain.scopes import Scopes
+from auth_server.domain.scopes import Scopes, granted_scopes
+
+# Scheme and authority (RFC 3986 3): the parts in which case means nothing. Visible ASCII only, so
+# that no other letter turns into one of a host name on its way to lower case.
+_ORIGIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-\"$-.0->@-~]*")
 
 
 @dataclass(frozen=True, slots=True)
 class ProtectedResource:
     """One MCP server: its identifier, its scopes, and its credential for introspection.
 
-    `upstream_audience` is the audience that the downstream token must have at PingOne.
+    `upstream_audience` is the audience that the downstream token must have at PingOne, and
+    `upstream_scopes` what each scope of this resource is called there: one name, or several that
+    are needed together. `name` is for people.
     """
 
     identifier: str
-    scopes: Scopes
     upstream_audience: str
+    upstream_scopes: Mapping[str, Scopes]
     introspection_client_id: str
-    introspection_client_secret_digest: Digest
+    introspection_client_secret_digest: Digest = field(repr=False)
+    name: str | None = None
+
+    @property
+    def scopes(self) -> Scopes:
+        """The scopes that MCP clients may ask for here."""
+        return frozenset(self.upstream_scopes)
+
+    def asked_upstream(self, consented: Scopes) -> Scopes:
+        """PingOne's names of what was consented, and no others."""
+        return frozenset().union(*(self.upstream_scopes[name] for name in consented & self.scopes))
+
+    def granted(self, consented: Scopes, upstream_scope: str) -> Scopes:
+        """What was consented, as far as PingOne's answer covers it."""
+        return granted_scopes(consented, upstream_scope, self.upstream_scopes)
 
 
 class ProtectedResources:
-    """All resources of this deployment; never empty."""
+    """All resources of this deployment; never empty, and each one distinct."""
 
     def __init__(self, resources: Sequence[ProtectedResource]) -> None:
         if not resources:
             raise ValueError("an authorization server without a resource has nothing to issue")
+        _refuse_same("identifier", [_comparison_key(one.identifier) for one in resources])
+        _refuse_same("introspection_client_id", [one.introspection_client_id for one in resources])
         self._by_key = {_comparison_key(resource.identifier): resource for resource in resources}
         self._by_client_id = {resource.introspection_client_id: resource for resource in resources}
         self._all = tuple(resources)
+
+    @property
+    def all(self) -> tuple[ProtectedResource, ...]:
+        """Every resource, in the order of the configuration."""
+        return self._all
 
     @property
     def scopes(self) -> Scopes:
@@ -50,6 +78,10 @@ class ProtectedResources:
             return found
         raise InvalidTarget("the resource is missing, unknown, or more than one")
 
+    def find(self, identifier: str) -> ProtectedResource | None:
+        """The resource of this name; None if it is none, or not configured any more."""
+        return self._by_key.get(_comparison_key(identifier))
+
     def by_introspection_client(self, client_id: str) -> ProtectedResource | None:
         """The resource whose server introspects with this client_id."""
         return self._by_client_id.get(client_id)
@@ -61,11 +93,13 @@ def is_same_resource(one: str, other: str) -> bool:
 
 
 def _comparison_key(identifier: str) -> str:
-    if any(character <= " " for character in identifier):
-        return identifier  # urlsplit would drop some of it in silence
-    try:
-        parts = urlsplit(identifier)
-    except ValueError:
-        return identifier
-    lowered = parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower())
-    return lowered.geturl().removesuffix("/")
+    # No URL parser: they drop an empty query or fragment, and white space, in silence.
+    origin = _ORIGIN.match(identifier)
+    end = 0 if origin is None else origin.end()
+    return (identifier[:end].lower() + identifier[end:]).removesuffix("/")
+
+
+def _refuse_same(member: str, values: Sequence[str]) -> None:
+    for later, value in enumerate(values):
+        if (first := values.index(value)) != later:
+            raise ValueError(f"resources {first + 1} and {later + 1} have the same {member}")

@@ -1,7 +1,7 @@
 """Scopes: sets of case-sensitive names (RFC 6749 3.3)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from auth_server.domain.errors import InvalidScope
@@ -24,16 +24,20 @@ def parse_scope(value: str) -> Scopes:
     return frozenset(value.split(" "))
 
 
-def granted_scopes(consented: Scopes, upstream_scope: str) -> Scopes:
-    """What a grant may carry: what was consented, as far as PingOne granted it too.
+def granted_scopes(
+    consented: Scopes, upstream_scope: str, upstream_scopes: Mapping[str, Scopes]
+) -> Scopes:
+    """What a grant may carry: what was consented, as far as PingOne granted all of it too.
 
-    PingOne drops scopes in silence that a person may not have. An empty answer means "as requested"
-    (RFC 6749 5.1). No permission left is an empty set, even if offline_access was consented.
+    `upstream_scopes` tells what each scope is called at PingOne, which drops scopes in silence that
+    a person may not have. An empty answer means "as requested" (RFC 6749 5.1). No permission left
+    is an empty set, even if offline_access was consented.
     """
-    if not upstream_scope:
-        return consented
-    granted = consented & frozenset(upstream_scope.split()) - {OFFLINE_ACCESS}
-    return granted | (consented & {OFFLINE_ACCESS}) if granted else granted
+    granted = consented & upstream_scopes.keys()
+    if upstream_scope:
+        upstream = frozenset(upstream_scope.split())
+        granted = frozenset(name for name in granted if upstream_scopes[name] <= upstream)
+    return granted | (consented & {OFFLINE_ACCESS}) if granted else frozenset()
 
 
 def format_scope(scopes: Iterable[str]) -> str:

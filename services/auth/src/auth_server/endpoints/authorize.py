@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 
 from auth_server.domain.authorization_requests import (
     parse_authorization_request,
@@ -16,13 +16,15 @@ from auth_server.domain.errors import (
     InvalidRequest,
     OAuthError,
     TemporarilyUnavailable,
+    UnusableDocument,
 )
 from auth_server.domain.resources import ProtectedResources
+from auth_server.endpoints import openapi
 from auth_server.endpoints.browser import Browser, BrowserCookie
-from auth_server.endpoints.client_authentication import ResolveClientId
 from auth_server.endpoints.consent_form import ConsentForm
 from auth_server.endpoints.parameters import Parameters, query_parameters
 from auth_server.endpoints.responses import ClientRedirect, redirect
+from auth_server.flows.authenticate_client import ResolveClientId
 from auth_server.flows.start_authorization import AtPingOne, StartAuthorization
 from auth_server.storage.database import StorageUnavailable
 
@@ -42,7 +44,12 @@ class Authorize:
         """The authorization endpoint."""
         router = APIRouter()
 
-        @router.get("/authorize", summary="Start an authorization")
+        @router.get(
+            "/authorize",
+            summary="Start an authorization",
+            response_class=HTMLResponse,
+            **openapi.AUTHORIZE,
+        )
         async def authorize(request: Request) -> Response:
             parameters = _parameters(request)
             client = await self._client(parameters)
@@ -70,6 +77,8 @@ class Authorize:
             if len(values) != 1:
                 raise InvalidClient("client_id is missing or repeated")
             return await self.resolve_client(values[0])
+        except UnusableDocument as error:
+            raise _unusable(error) from error
         except InvalidClient as error:
             raise CannotRedirect(
                 "This application is not known here",
@@ -88,6 +97,18 @@ class Authorize:
         if isinstance(outcome, AtPingOne):
             return redirect(outcome.url)
         return self.consent_form.show(outcome.pending, client)
+
+
+def _unusable(error: UnusableDocument) -> CannotRedirect:
+    return CannotRedirect(
+        "This application cannot be recognised",
+        "It does not register here: it publishes a document about itself on the web. But"
+        f" {error.description}.",
+        "Wait a minute, then connect again from your application. If it stays like this, tell"
+        " those who make the application, or those who run this service.",
+        detail=str(error),
+        status=error.status,
+    )
 
 
 def _parameters(request: Request) -> Parameters:

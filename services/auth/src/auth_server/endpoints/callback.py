@@ -9,10 +9,10 @@ from auth_server.domain.authorizations import AuthorizationFailed
 from auth_server.domain.errors import CannotRedirect, InvalidRequest
 from auth_server.endpoints.account_sign_in import AccountSignIn
 from auth_server.endpoints.browser import Browser, BrowserCookie
-from auth_server.endpoints.client_authentication import ResolveClientId
 from auth_server.endpoints.consent_form import ConsentForm
 from auth_server.endpoints.parameters import query_parameters
 from auth_server.endpoints.responses import ClientRedirect
+from auth_server.flows.authenticate_client import ResolveClientId
 from auth_server.flows.finish_login import AccountConsentNeeded, FinishLogin, UpstreamAnswer
 
 

@@ -1,70 +1,54 @@
-"""Client authentication (RFC 6749 2.3): none, client_secret_basic, client_secret_post."""
+"""How a client presents itself (RFC 6749 2.3, RFC 7521 4.2): exactly one method in a request."""
 
 import base64
 import binascii
-import hmac
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
 from fastapi import Request
 
-from auth_server.domain.clients import Client, TokenEndpointAuthMethod
+from auth_server.domain.client_assertions import ASSERTION_TYPE, UnverifiedAssertion
+from auth_server.domain.clients import TokenEndpointAuthMethod
 from auth_server.domain.errors import InvalidClient, InvalidRequest
-from auth_server.domain.handles import digest
 from auth_server.endpoints.parameters import Parameters
+from auth_server.flows.authenticate_client import PresentedCredentials
 
-ResolveClientId = Callable[[str], Awaitable[Client]]
-
-_FAILED = "client authentication failed"
-
-
-@dataclass(frozen=True, slots=True)
-class PresentedCredentials:
-    """What a request claims: unverified."""
-
-    client_id: str
-    client_secret: str | None = field(repr=False)
-    method: TokenEndpointAuthMethod
-
-
-@dataclass(frozen=True, slots=True)
-class AuthenticateClient:
-    """Accepts exactly the one method that the client registered."""
-
-    resolve_client: ResolveClientId
-
-    async def __call__(self, request: Request, form: Parameters) -> Client:
-        """Return the proven client; raise InvalidClient, or InvalidRequest for two methods."""
-        presented = presented_credentials(request, form)
-        client = await self.resolve_client(presented.client_id)
-        if presented.method is not client.metadata.token_endpoint_auth_method:
-            raise InvalidClient(_FAILED, detail="not the registered authentication method")
-        if not _is_proven(client, presented):
-            raise InvalidClient(_FAILED, detail="wrong client_secret")
-        return client
+_ASSERTION_PARAMETERS = ("client_assertion", "client_assertion_type")
 
 
 def presented_credentials(request: Request, form: Parameters) -> PresentedCredentials:
-    """Find the credentials; RFC 6749 2.3 forbids more than one method in a request."""
-    headers = request.headers.getlist("authorization")
-    if len(headers) > 1:
-        raise InvalidRequest("the Authorization header is repeated")
-    client_id, client_secret = form.optional("client_id"), form.optional("client_secret")
-    if headers:
-        basic = basic_credentials(headers[0])
-        if client_secret is not None:
-            raise InvalidRequest("the client authenticates with two methods at once")
-        if client_id is not None and client_id != basic.client_id:
+    """Find the credentials, unverified.
+
+    Raises InvalidRequest for more than one method, InvalidClient for none or a malformed one.
+    """
+    header = authorization_header(request)
+    has_assertion = any(form.optional(name) for name in _ASSERTION_PARAMETERS)
+    client_secret = form.optional("client_secret")
+    if (header is not None) + has_assertion + (client_secret is not None) > 1:
+        raise InvalidRequest("the client authenticates with two methods at once")
+    client_id = form.optional("client_id")
+    if has_assertion:
+        return _assertion_credentials(form, client_id)
+    if header is not None:
+        basic = basic_credentials(header)
+        if client_id not in (None, basic.client_id):
             raise InvalidRequest("client_id differs from the authenticated client")
         return basic
     if client_id is None:
         raise InvalidClient("the request names no client")
-    if client_secret is None:
-        return PresentedCredentials(client_id, None, TokenEndpointAuthMethod.NONE)
-    return PresentedCredentials(
-        client_id, client_secret, TokenEndpointAuthMethod.CLIENT_SECRET_POST
+    method = (
+        TokenEndpointAuthMethod.NONE
+        if client_secret is None
+        else TokenEndpointAuthMethod.CLIENT_SECRET_POST
     )
+    return PresentedCredentials(client_id, method, client_secret)
+
+
+def authorization_header(request: Request) -> str | None:
+    """The Authorization header, if there is one; raise InvalidRequest for several."""
+    headers = request.headers.getlist("authorization")
+    if len(headers) > 1:
+        raise InvalidRequest("the Authorization header is repeated")
+    return headers[0] if headers else None
 
 
 def basic_credentials(header: str) -> PresentedCredentials:
@@ -82,13 +66,19 @@ def basic_credentials(header: str) -> PresentedCredentials:
     if not separator or not client_id or "\x00" in client_id:
         raise InvalidClient("the Authorization header is malformed")
     return PresentedCredentials(
-        client_id, client_secret, TokenEndpointAuthMethod.CLIENT_SECRET_BASIC
+        client_id, TokenEndpointAuthMethod.CLIENT_SECRET_BASIC, client_secret
     )
 
 
-def _is_proven(client: Client, presented: PresentedCredentials) -> bool:
-    if presented.client_secret is None:
-        return client.secret_digest is None
-    if client.secret_digest is None:
-        return False
-    return hmac.compare_digest(digest(presented.client_secret), client.secret_digest)
+def _assertion_credentials(form: Parameters, client_id: str | None) -> PresentedCredentials:
+    unverified_assertion = form.required("client_assertion")
+    if form.required("client_assertion_type") != ASSERTION_TYPE:
+        raise InvalidClient("client_assertion_type is not supported")
+    assertion = UnverifiedAssertion.read(unverified_assertion)
+    # RFC 7521 4.2: client_id may be left out, for the subject names the client. If both are there
+    # they must agree, which the flow finds out: it compares the verified subject with the client.
+    return PresentedCredentials(
+        client_id or assertion.subject,
+        TokenEndpointAuthMethod.PRIVATE_KEY_JWT,
+        assertion=assertion,
+    )

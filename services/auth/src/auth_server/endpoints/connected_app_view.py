@@ -3,6 +3,7 @@
 from typing import Final
 from urllib.parse import urlsplit
 
+from auth_server.domain.client_documents import document_host
 from auth_server.domain.clients import Client, ClientOrigin
 from auth_server.domain.redirect_uris import LOOPBACK_HOSTS
 from auth_server.flows.list_connected_apps import ConnectedApp
@@ -11,6 +12,7 @@ from auth_server.pages.consent import SCOPE_DESCRIPTIONS, describe_scopes
 
 _STANDINGS: Final = {
     ClientOrigin.REGISTERED: AppStanding.REGISTERED,
+    ClientOrigin.METADATA_DOCUMENT: AppStanding.PUBLISHED,
     ClientOrigin.CONFIGURED: AppStanding.SET_UP,
     ClientOrigin.OPERATOR: AppStanding.SET_UP,
 }
@@ -33,7 +35,12 @@ def connected_app_view(app: ConnectedApp) -> AppView:
 
 
 def _hosts(client: Client) -> tuple[str, ...]:
-    """The websites that it registered to send people to: its own word, as its name is."""
+    """The websites that it registered to send people to: its own word, as its name is.
+
+    Of a client that publishes itself, the host that vouches for it.
+    """
+    if client.origin is ClientOrigin.METADATA_DOCUMENT:
+        return (document_host(client.client_id) or "",)
     targets = [urlsplit(uri) for uri in client.metadata.redirect_uris]
     return tuple(
         dict.fromkeys(

@@ -10,10 +10,12 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from auth_server.domain.authorizations import PendingAuthorization
+from auth_server.domain.client_documents import document_host
 from auth_server.domain.clients import Client
 from auth_server.domain.errors import CannotRedirect
 from auth_server.domain.handles import Digest
 from auth_server.domain.redirect_uris import LOOPBACK_HOSTS
+from auth_server.domain.resources import ProtectedResources
 from auth_server.endpoints.browser import BrowserCookie
 from auth_server.endpoints.parameters import Parameters
 from auth_server.endpoints.signed_form import SignedForm
@@ -48,16 +50,19 @@ class ConsentForm:
         lifetime: timedelta,
         cookie: BrowserCookie,
         pages: Pages,
+        resources: ProtectedResources,
     ) -> None:
         self._form = SignedForm("consent-form", issuer, cookie_keys, lifetime)
         self._cookie = cookie
         self._pages = pages
+        self._resources = resources
 
     def show(self, pending: PendingAuthorization, client: Client) -> Response:
         """The page that asks for this authorization; with the account, if it is the second one."""
         request, metadata = pending.request, client.metadata
         target = urlsplit(request.redirect_uri)
         subject = None if pending.account is None else pending.account.subject
+        resource = self._resources.find(request.resource)
         return self._pages.consent(
             ConsentView(
                 client_name=metadata.client_name,
@@ -72,6 +77,8 @@ class ConsentForm:
                 form_action=ACTION,
                 csrf_token=self._form.token(pending.browser_digest, pending.id),
                 authorization_id=pending.id,
+                resource_name=None if resource is None else resource.name,
+                document_host=document_host(client.client_id),
             )
         )
 

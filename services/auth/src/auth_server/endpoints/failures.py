@@ -9,6 +9,7 @@ from auth_server.domain.errors import (
     OAuthError,
     ServerError,
     TemporarilyUnavailable,
+    TooManyRequests,
 )
 from auth_server.endpoints.account import ACCOUNT_PATHS
 from auth_server.endpoints.responses import RETRY_AFTER_SECONDS, oauth_error_response
@@ -39,7 +40,10 @@ def install_failure_handlers(app: FastAPI, pages: Pages) -> None:
         if not isinstance(error, OAuthError):
             raise error
         if request.url.path in _PAGE_PATHS:
-            return await cannot_redirect(request, _as_page(error, request.url.path))
+            page = await cannot_redirect(request, _as_page(error, request.url.path))
+            if error.retry_after_seconds is not None:
+                page.headers["Retry-After"] = str(error.retry_after_seconds)
+            return page
         return oauth_error_response(error, request)
 
     async def storage_unavailable(request: Request, error: Exception) -> Response:
@@ -73,6 +77,15 @@ def install_failure_handlers(app: FastAPI, pages: Pages) -> None:
 def _as_page(error: OAuthError, path: str) -> CannotRedirect:
     is_account = path in ACCOUNT_PATHS
     again = "open the page again" if is_account else "go back to your application and connect again"
+    if isinstance(error, TooManyRequests):
+        return CannotRedirect(
+            "Too many requests",
+            "So much has come from your network in a short time that we have to slow it down."
+            " Nothing is wrong with your account.",
+            f"Wait {_waiting_time(error.retry_after_seconds or 1)}, then {again}.",
+            detail=str(error),
+            status=error.status,
+        )
     return CannotRedirect(
         "This did not work",
         f"We could not go on: {error.description}.",
@@ -80,6 +93,11 @@ def _as_page(error: OAuthError, path: str) -> CannotRedirect:
         detail=str(error),
         status=error.status,
     )
+
+
+def _waiting_time(seconds: int) -> str:
+    minutes = -(-seconds // 60)
+    return "a minute" if minutes == 1 else f"{minutes} minutes"
 
 
 def _reference() -> str:

@@ -5,23 +5,24 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from auth_server.domain.resources import ProtectedResource, ProtectedResources
+from auth_server.domain.resources import ProtectedResource
 from auth_server.domain.scopes import format_scope
+from auth_server.endpoints import openapi
 from auth_server.endpoints.parameters import form_parameters
-from auth_server.endpoints.resource_server import authenticated_resource
+from auth_server.endpoints.rate_limits import LimitedResourceServers
 from auth_server.endpoints.responses import NO_STORE
 from auth_server.flows.introspect_handle import ActiveHandle, IntrospectHandle
 
 
 def introspect_routes(
-    resources: ProtectedResources, introspect_handle: IntrospectHandle, issuer: str
+    authenticate: LimitedResourceServers, introspect_handle: IntrospectHandle, issuer: str
 ) -> APIRouter:
     """The introspection endpoint, with exactly one negative answer."""
     router = APIRouter()
 
-    @router.post("/introspect", summary="What a handle stands for")
+    @router.post("/introspect", summary="What a handle stands for", **openapi.INTROSPECT)
     async def introspect(request: Request) -> Response:
-        resource = authenticated_resource(request, resources)
+        resource = await authenticate(request)
         form = await form_parameters(request)
         active = await introspect_handle(form.required("token"), resource)
         body = {"active": False} if active is None else _active(active, issuer, resource)

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
+from auth_server.domain.client_keys import SIGNING_ALGORITHMS
 from auth_server.domain.clients import GrantType, TokenEndpointAuthMethod
 from auth_server.domain.pkce import S256
 from auth_server.domain.scopes import Scopes
@@ -21,7 +22,7 @@ _ENDPOINTS = {
 
 
 def authorization_server_metadata(
-    issuer: str, scopes: Scopes, routes: Sequence[BaseRoute]
+    issuer: str, scopes: Scopes, routes: Sequence[BaseRoute], *, has_client_documents: bool
 ) -> dict[str, Any]:
     """Describe what is mounted, so that the document cannot promise what is not there."""
     mounted = {getattr(route, "path", None) for route in routes}
@@ -40,9 +41,12 @@ def authorization_server_metadata(
         "response_modes_supported": ["query"],
         "grant_types_supported": list(GrantType),
         "token_endpoint_auth_methods_supported": auth_methods,
+        "token_endpoint_auth_signing_alg_values_supported": list(SIGNING_ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": auth_methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": list(SIGNING_ALGORITHMS),
         "code_challenge_methods_supported": [S256],
         "authorization_response_iss_parameter_supported": True,
+        **({"client_id_metadata_document_supported": True} if has_client_documents else {}),
     }
 
 

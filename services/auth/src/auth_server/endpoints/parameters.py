@@ -35,6 +35,10 @@ class Parameters(dict[str, tuple[str, ...]]):
             raise InvalidRequest(f"{name} is missing")
         return value
 
+    def every(self, name: str) -> tuple[str, ...]:
+        """The values of a parameter that may be repeated, without empty ones (RFC 6749 3.2)."""
+        return tuple(value for value in self.get(name, ()) if value)
+
     def refuse_repetition(self) -> None:
         """Raise InvalidRequest if a parameter is repeated that must not be (RFC 6749 3.1, 3.2)."""
         for name, values in self.items():

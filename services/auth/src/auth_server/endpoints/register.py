@@ -5,6 +5,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from auth_server.endpoints import openapi
+from auth_server.endpoints.client_authentication import authorization_header
 from auth_server.endpoints.parameters import json_object
 from auth_server.endpoints.responses import NO_STORE
 from auth_server.flows.register_client import RegisterClient, RegisteredClient
@@ -14,12 +16,19 @@ def register_routes(register_client: RegisterClient) -> APIRouter:
     """The registration endpoint."""
     router = APIRouter()
 
-    @router.post("/register", status_code=201, summary="Register a client")
+    @router.post("/register", status_code=201, summary="Register a client", **openapi.REGISTER)
     async def register(request: Request) -> Response:
-        registered = await register_client(await json_object(request))
+        raw_token = _bearer_token(request)
+        registered = await register_client(await json_object(request), raw_token)
         return JSONResponse(_client_information(registered), status_code=201, headers=NO_STORE)
 
     return router
+
+
+def _bearer_token(request: Request) -> str | None:
+    """The token of the Authorization header (RFC 6750 2.1); None if it has none."""
+    scheme, _, value = (authorization_header(request) or "").partition(" ")
+    return value.strip() or None if scheme.lower() == "bearer" else None
 
 
 def _client_information(registered: RegisteredClient) -> dict[str, Any]:
@@ -37,6 +46,9 @@ def _client_information(registered: RegisteredClient) -> dict[str, Any]:
     optional = {
         "client_name": metadata.client_name or None,
         "client_uri": metadata.client_uri,
+        "jwks": metadata.jwks,
+        "jwks_uri": metadata.jwks_uri,
+        "token_endpoint_auth_signing_alg": metadata.token_endpoint_auth_signing_alg,
         "scope": metadata.scope,
         "client_secret": registered.client_secret,
         # RFC 7591 3.2.1: required beside a secret; 0 says that it does not expire by itself.

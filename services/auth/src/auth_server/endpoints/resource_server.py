@@ -4,10 +4,13 @@ import hmac
 
 from fastapi import Request
 
-from auth_server.domain.errors import InvalidClient, InvalidRequest
+from auth_server.domain.errors import InvalidClient
 from auth_server.domain.handles import digest
 from auth_server.domain.resources import ProtectedResource, ProtectedResources
-from auth_server.endpoints.client_authentication import basic_credentials
+from auth_server.endpoints.client_authentication import (
+    authorization_header,
+    basic_credentials,
+)
 
 # Stands in for the secret of an unknown resource server, so that both cases take the same time.
 _NO_SECRET = digest("")
@@ -18,10 +21,8 @@ def authenticated_resource(request: Request, resources: ProtectedResources) -> P
 
     Raises InvalidClient, or InvalidRequest for a repeated header.
     """
-    headers = request.headers.getlist("authorization")
-    if len(headers) > 1:
-        raise InvalidRequest("the Authorization header is repeated")
-    presented = basic_credentials(headers[0]) if headers else None
+    header = authorization_header(request)
+    presented = None if header is None else basic_credentials(header)
     if presented is None or presented.client_secret is None:
         raise InvalidClient("this is for resource servers with a credential")
     resource = resources.by_introspection_client(presented.client_id)

@@ -7,7 +7,13 @@ import structlog
 from fastapi import Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from auth_server.domain.errors import InvalidClient, OAuthError, TemporarilyUnavailable
+from auth_server.domain.errors import (
+    InvalidClient,
+    InvalidToken,
+    MissingToken,
+    OAuthError,
+    TemporarilyUnavailable,
+)
 from auth_server.flows.issue_code import CodeIssued
 
 _log = structlog.get_logger(__name__)
@@ -30,6 +36,8 @@ def oauth_error_response(error: OAuthError, request: Request) -> Response:
     if isinstance(error, InvalidClient):
         # RFC 6749 5.2 demands the challenge when the header was used; it does no harm otherwise.
         headers["WWW-Authenticate"] = 'Basic realm="mcp-pingone", charset="UTF-8"'
+    if isinstance(error, InvalidToken):
+        headers["WWW-Authenticate"] = _bearer_challenge(error)
     if isinstance(error, TemporarilyUnavailable):
         headers["Retry-After"] = str(error.retry_after_seconds or RETRY_AFTER_SECONDS)
     return JSONResponse(
@@ -37,6 +45,13 @@ def oauth_error_response(error: OAuthError, request: Request) -> Response:
         status_code=error.status,
         headers=headers,
     )
+
+
+def _bearer_challenge(error: InvalidToken) -> str:
+    challenge = 'Bearer realm="mcp-pingone"'
+    if isinstance(error, MissingToken):
+        return challenge
+    return f'{challenge}, error="{error.error}", error_description="{error.description}"'
 
 
 @dataclass(frozen=True, slots=True)

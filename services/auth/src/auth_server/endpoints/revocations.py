@@ -15,8 +15,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from auth_server.domain.errors import TemporarilyUnavailable
-from auth_server.domain.resources import ProtectedResources
-from auth_server.endpoints.resource_server import authenticated_resource
+from auth_server.endpoints.rate_limits import LimitedResourceServers
 from auth_server.endpoints.responses import NO_STORE
 from auth_server.storage.revocation_feed import FeedUnavailable, RevocationFeed, Subscription
 
@@ -24,13 +23,13 @@ _READY = "event: ready\ndata: {}\n\n"
 _HEARTBEAT = ":\n\n"
 
 
-def revocation_routes(resources: ProtectedResources, feed: RevocationFeed) -> APIRouter:
+def revocation_routes(authenticate: LimitedResourceServers, feed: RevocationFeed) -> APIRouter:
     """The feed of revocations: to each resource server those of its own resource."""
     router = APIRouter()
 
     @router.get("/revocations", summary="The grants that end, as they end")
     async def revocations(request: Request) -> Response:
-        resource = authenticated_resource(request, resources)
+        resource = await authenticate(request)
         try:
             subscription = await feed.subscribe(resource.identifier)
         except FeedUnavailable as error:

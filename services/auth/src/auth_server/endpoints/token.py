@@ -8,20 +8,25 @@ from auth_server.domain.errors import InvalidRequest, UnsupportedGrantType
 from auth_server.domain.handles import IssuedHandles
 from auth_server.domain.pkce import is_code_verifier
 from auth_server.domain.scopes import format_scope
-from auth_server.endpoints.client_authentication import AuthenticateClient
+from auth_server.endpoints import openapi
 from auth_server.endpoints.parameters import Parameters, form_parameters
+from auth_server.endpoints.rate_limits import LimitedAuthentication
 from auth_server.endpoints.responses import NO_STORE
 from auth_server.flows.exchange_code import CodeExchange, ExchangeCode
 from auth_server.flows.refresh_handles import HandleRefresh, RefreshHandles
 
 
 def token_routes(
-    authenticate: AuthenticateClient, exchange_code: ExchangeCode, refresh_handles: RefreshHandles
+    authenticate: LimitedAuthentication,
+    exchange_code: ExchangeCode,
+    refresh_handles: RefreshHandles,
 ) -> APIRouter:
     """The token endpoint: authenticate, dispatch by grant_type, answer with handles."""
     router = APIRouter()
 
-    @router.post("/token", summary="Exchange a code or a refresh handle for handles")
+    @router.post(
+        "/token", summary="Exchange a code or a refresh handle for handles", **openapi.TOKEN
+    )
     async def token(request: Request) -> Response:
         form = await form_parameters(request)
         client = await authenticate(request, form)
@@ -46,7 +51,7 @@ def _code_exchange(form: Parameters) -> CodeExchange:
         code=form.required("code"),
         code_verifier=code_verifier,
         redirect_uri=form.optional("redirect_uri"),
-        resources=form.get("resource", ()),
+        resources=form.every("resource"),
     )
 
 
@@ -54,7 +59,7 @@ def _handle_refresh(form: Parameters) -> HandleRefresh:
     return HandleRefresh(
         raw_handle=form.required("refresh_token"),
         scope=form.optional("scope"),
-        resources=form.get("resource", ()),
+        resources=form.every("resource"),
     )
 
 

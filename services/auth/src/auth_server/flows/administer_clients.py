@@ -4,14 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from auth_server.domain.audit import AuditAction, AuditActor, AuditEvent
-from auth_server.domain.clients import Client, ClientOrigin, TokenEndpointAuthMethod
-from auth_server.domain.handles import digest, new_secret
+from auth_server.domain.clients import ClientOrigin
 from auth_server.domain.registration import parse_client_metadata
 from auth_server.flows.end_grants import EndGrants
-from auth_server.flows.register_client import RegisteredClient
+from auth_server.flows.register_client import RegisteredClient, new_client
 from auth_server.storage.clients import NEVER
 from auth_server.storage.database import Database, Transaction
 from auth_server.storage.grant_listing import GrantSelection
@@ -29,19 +27,11 @@ class AdministerClients:
     async def add(self, document: Mapping[str, Any]) -> RegisteredClient:
         """Add a client that stays until it is deleted; raise the errors of a registration."""
         metadata = parse_client_metadata(document, self.private_use_schemes)
-        is_public = metadata.token_endpoint_auth_method is TokenEndpointAuthMethod.NONE
-        client_secret = None if is_public else new_secret()
-        client = Client(
-            client_id=str(uuid4()),
-            metadata=metadata,
-            origin=ClientOrigin.OPERATOR,
-            issued_at=self.now(),
-            secret_digest=None if client_secret is None else digest(client_secret),
-        )
+        added = new_client(metadata, ClientOrigin.OPERATOR, self.now())
         async with self.database.transaction() as tx:
-            await tx.clients.insert(client, expires_at=NEVER)
-            await self._record(tx, AuditAction.CLIENT_ADDED, client.client_id, None)
-        return RegisteredClient(client, client_secret)
+            await tx.clients.insert(added.client, expires_at=NEVER)
+            await self._record(tx, AuditAction.CLIENT_ADDED, added.client.client_id, None)
+        return added
 
     async def disable(self, client_id: str, *, note: str | None = None) -> int:
         """Make the client unknown everywhere, then end its grants; return how many ended.
@@ -66,6 +56,7 @@ class AdministerClients:
         """Disable the client and delete it; return how many grants ended.
 
         Its id stays unknown for ever: ids are random, and a registration always makes a new one.
+        The URL of a document is neither, so such a client would come again: disable it instead.
         """
         ended = await self.disable(client_id, note=note)
         async with self.database.transaction() as tx:

@@ -9,7 +9,12 @@ import structlog
 
 from auth_server.domain.audit import AuditAction, AuditActor, AuditEvent, AuditOutcome
 from auth_server.domain.authorizations import AuthorizationFailed, PendingAuthorization
-from auth_server.domain.errors import AccessDenied, CannotRedirect, TemporarilyUnavailable
+from auth_server.domain.errors import (
+    AccessDenied,
+    CannotRedirect,
+    InvalidTarget,
+    TemporarilyUnavailable,
+)
 from auth_server.domain.handles import Digest
 from auth_server.domain.lifetimes import Lifetimes
 from auth_server.flows.go_to_pingone import GoToPingOne, new_login
@@ -36,7 +41,7 @@ class DecideConsent:
         """Go on to PingOne, or after a second consent to the client.
 
         Raises CannotRedirect when nothing awaits a decision of this browser, AuthorizationFailed
-        when PingOne cannot be reached.
+        when PingOne cannot be reached or the resource is not configured any more.
         """
         now, new = self.now(), new_login()
         async with self.database.transaction() as tx:
@@ -55,7 +60,7 @@ class DecideConsent:
             return decided
         try:
             return AtPingOne(await self.go_to_pingone(decided.request, new))
-        except TemporarilyUnavailable as error:
+        except (TemporarilyUnavailable, InvalidTarget) as error:
             raise AuthorizationFailed(decided.request, error) from error
 
     async def _confirm(
@@ -67,7 +72,10 @@ class DecideConsent:
         if confirmed is None or confirmed.account is None:
             raise _nothing_to_decide()
         await tx.audit_events.append(_allowed(confirmed), now=self.now())
-        return await self.issue_code(tx, confirmed, confirmed.account)
+        try:
+            return await self.issue_code(tx, confirmed, confirmed.account)
+        except InvalidTarget as error:
+            raise AuthorizationFailed(confirmed.request, error) from error
 
     async def deny(self, authorization_id: str, browser_digest: Digest) -> NoReturn:
         """End the authorization; tokens that a second consent held back are revoked at PingOne.

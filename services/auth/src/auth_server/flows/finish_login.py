@@ -16,6 +16,7 @@ from auth_server.domain.authorizations import (
 )
 from auth_server.domain.errors import (
     AccessDenied,
+    InvalidTarget,
     LoginRequired,
     OAuthError,
     ServerError,
@@ -23,8 +24,7 @@ from auth_server.domain.errors import (
 )
 from auth_server.domain.handles import Digest, digest
 from auth_server.domain.lifetimes import Lifetimes
-from auth_server.domain.resources import ProtectedResources
-from auth_server.domain.scopes import granted_scopes
+from auth_server.domain.resources import ProtectedResource, ProtectedResources
 from auth_server.flows.issue_code import CodeIssued, IssueCode
 from auth_server.flows.send_revocations import SendRevocations
 from auth_server.storage.database import Database, StorageUnavailable, Transaction
@@ -81,8 +81,9 @@ class FinishLogin:
             )
         if pending is None:
             return None
-        account = await self._redeem(answer, pending)
-        if not granted_scopes(pending.request.scopes, account.tokens.scope):
+        resource = self._resource(pending)
+        account = await self._redeem(answer, pending, resource)
+        if not resource.granted(pending.request.scopes, account.tokens.scope):
             self.send_revocations.apart(account.tokens)
             raise AuthorizationFailed(
                 pending.request, AccessDenied("the account has none of the requested permissions")
@@ -124,8 +125,15 @@ class FinishLogin:
             pending.request, LoginRequired("another account is signed on, and must be asked")
         )
 
+    def _resource(self, pending: PendingAuthorization) -> ProtectedResource:
+        try:
+            return self.resources.select([pending.request.resource])
+        except InvalidTarget as error:
+            # Taken out of the configuration while the person signed on.
+            raise AuthorizationFailed(pending.request, error) from error
+
     async def _redeem(
-        self, answer: UpstreamAnswer, pending: PendingAuthorization
+        self, answer: UpstreamAnswer, pending: PendingAuthorization, resource: ProtectedResource
     ) -> UpstreamAccount:
         if answer.error is not None:
             raise AuthorizationFailed(pending.request, _as_client_error(answer.error))
@@ -137,7 +145,6 @@ class FinishLogin:
                     detail="PingOne's redirect has neither code nor error",
                 ),
             )
-        resource = self.resources.select([pending.request.resource])
         try:
             unverified = await self.pingone.exchange_code(code=answer.code, login=pending.login)
             try:

@@ -38,9 +38,10 @@ class GoToPingOne:
     resources: ProtectedResources
 
     async def __call__(self, request: AuthorizationRequest, new: NewLogin) -> str:
-        """Return the URL; only the consented scopes of the resource are asked for upstream.
+        """Return the URL; only what was consented is asked for upstream, in PingOne's names.
 
-        Raises TemporarilyUnavailable if PingOne's endpoints cannot be discovered.
+        Raises TemporarilyUnavailable if PingOne's endpoints cannot be discovered, InvalidTarget if
+        the resource is not configured any more.
         """
         resource = self.resources.select([request.resource])
         try:
@@ -48,7 +49,7 @@ class GoToPingOne:
                 state=new.state,
                 login=new.login,
                 audience=resource.upstream_audience,
-                scopes=request.scopes & resource.scopes,
+                scopes=resource.asked_upstream(request.scopes),
                 prompt=_upstream_prompt(request.prompts),
             )
         except UpstreamUnavailable as error:

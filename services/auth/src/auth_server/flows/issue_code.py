@@ -15,7 +15,7 @@ from auth_server.domain.consent import RememberedConsent
 from auth_server.domain.grants import AuthorizationCode, Grant, RevocationReason
 from auth_server.domain.handles import digest, new_secret
 from auth_server.domain.lifetimes import Lifetimes
-from auth_server.domain.scopes import granted_scopes
+from auth_server.domain.resources import ProtectedResources
 from auth_server.flows.revoke_grant import EndedGrant, RevokeGrant
 from auth_server.storage.database import Transaction
 
@@ -39,6 +39,7 @@ class IssueCode:
     A person has at most `grants_per_client` active grants to a client: the most idle makes room.
     """
 
+    resources: ProtectedResources
     lifetimes: Lifetimes
     grants_per_client: int
     revoke_grant: RevokeGrant
@@ -49,10 +50,12 @@ class IssueCode:
     ) -> CodeIssued:
         """Store grant, tokens, code and the consent that led here; renew the client.
 
-        Call committed() with the result when the transaction is.
+        Call committed() with the result when the transaction is. Raises InvalidTarget if the
+        resource is not configured any more.
         """
         now, request = self.now(), pending.request
-        scopes = granted_scopes(request.scopes, account.tokens.scope)
+        resource = self.resources.select([request.resource])
+        scopes = resource.granted(request.scopes, account.tokens.scope)
         grant = Grant(
             id=str(uuid4()),
             client_id=request.client_id,

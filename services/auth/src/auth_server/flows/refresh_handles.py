@@ -5,7 +5,7 @@ Within a grace after the first use it gets the first one's answer: the same hand
 is one lineage. After the grace it ends the grant.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -59,13 +59,15 @@ class RefreshHandles:
     issue_handles: IssueHandles
     revoke_grant: RevokeGrant
     grace: timedelta
+    limit_rate: Callable[[str], Awaitable[None]]
     now: Callable[[], datetime]
 
     async def __call__(self, client: Client, refresh: HandleRefresh) -> IssuedHandles:
         """Return fresh handles, or within the grace those of the first use.
 
-        Raises InvalidGrant, InvalidScope, InvalidTarget. What is wrong with the request alone is
-        refused before the handle is spent; the end of a grant is committed before the refusal.
+        Raises InvalidGrant, InvalidScope, InvalidTarget, and what `limit_rate` raises. What is
+        wrong with the request alone is refused before the handle is spent; the end of a grant is
+        committed before the refusal.
         """
         if GrantType.REFRESH_TOKEN not in client.metadata.grant_types:
             raise UnauthorizedClient("the client did not register for this grant type")
@@ -76,7 +78,14 @@ class RefreshHandles:
             found = await read.handles.find_refresh(digest(raw_handle))
         if found is None or found[1].client_id != client.client_id:
             raise InvalidGrant(_REFUSED)
-        scopes = _narrowed(refresh, found[1])
+        # Reuse is noticed first: whatever else is wrong with such a request must not hide it.
+        is_reuse = found[0].is_reuse(self.grace, self.now())
+        if is_reuse:
+            scopes = found[1].scopes
+        else:
+            # Before anything is spent: whoever is refused here can send the same request again.
+            await self.limit_rate(found[1].id)
+            scopes = _narrowed(refresh, found[1])
         async with self.database.transaction() as tx:
             outcome: IssuedHandles | EndedGrant | None
             outcome = await self._first_use(tx, client, found[1], raw_handle, scopes)
@@ -114,7 +123,7 @@ class RefreshHandles:
         if found is None or found[0].rotated_at is None or not found[1].is_active(now):
             return None
         handle, grant = found
-        if not handle.is_in_grace(self.grace, now):
+        if handle.is_reuse(self.grace, now):
             # RFC 9700 4.14.2: a spent refresh handle that comes back was stolen, before or after.
             _log.warning("refresh.reused", grant_id=grant.id, client_id=grant.client_id)
             return await self.revoke_grant.within(tx, grant.id, RevocationReason.REFRESH_REUSE)

@@ -33,9 +33,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """A refresh that holds the lease: of what, as whom, and since when."""
+    """A refresh that holds the lease: of what, for which API, as whom, and since when."""
 
     grant: Grant
+    audience: str
     stored: StoredUpstreamTokens
     owner: str
     began_at: datetime
@@ -60,9 +61,11 @@ class RefreshUpstream:
 
         Raises UpstreamUnavailable, which says for how long everybody leaves PingOne alone.
         """
+        # Known before PingOne is asked: nothing that it rotates may be lost for a missing resource.
+        audience = self.resources.select([grant.resource]).upstream_audience
         # Before the lease, which is made to outlast the refresh and a fetch of keys, no more.
         await self.pingone.prepare()
-        attempt = _Attempt(grant, stored, str(uuid4()), self.now(), _seconds())
+        attempt = _Attempt(grant, audience, stored, str(uuid4()), self.now(), _seconds())
         async with self.database.transaction() as tx:
             has_lease = await tx.upstream_tokens.acquire_lease(
                 grant.id,
@@ -94,10 +97,9 @@ class RefreshUpstream:
         self, attempt: _Attempt, refreshed: UpstreamTokens
     ) -> UpstreamTokens | None:
         grant = attempt.grant
-        resource = self.resources.select([grant.resource])
         try:
             await self.pingone.verify_access_token(
-                refreshed, audience=resource.upstream_audience, subject=grant.subject.subject
+                refreshed, audience=attempt.audience, subject=grant.subject.subject
             )
         except UpstreamAnswerRejected as error:
             _log.error(

@@ -7,11 +7,14 @@ from typing import Any
 from uuid import uuid4
 
 from auth_server.domain.audit import AuditAction, AuditActor, AuditEvent
-from auth_server.domain.clients import Client, ClientOrigin, TokenEndpointAuthMethod
-from auth_server.domain.handles import digest, new_secret
+from auth_server.domain.clients import Client, ClientMetadata, ClientOrigin
+from auth_server.domain.errors import InvalidToken, MissingToken
+from auth_server.domain.handles import INITIAL_PREFIX, digest, is_well_formed, new_secret
 from auth_server.domain.lifetimes import Lifetimes
 from auth_server.domain.registration import parse_client_metadata
-from auth_server.storage.database import Database
+from auth_server.storage.database import Database, Transaction
+
+_REFUSED = "the initial access token is unknown, expired, revoked or used up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,35 +27,72 @@ class RegisteredClient:
 
 @dataclass(frozen=True, slots=True)
 class RegisterClient:
-    """Stores a client that expires soon unless somebody signs in with it."""
+    """Stores a client that expires soon unless somebody signs in with it.
+
+    `needs_token`: only for who holds an initial access token (RFC 7591 3), and spends a use of it.
+    """
 
     database: Database
     lifetimes: Lifetimes
     private_use_schemes: frozenset[str]
     ceiling: int
+    needs_token: bool
     now: Callable[[], datetime]
 
-    async def __call__(self, document: Mapping[str, Any]) -> RegisteredClient:
-        """Register; raise InvalidRedirectUri or InvalidClientMetadata (RFC 7591 3.2.2)."""
+    async def __call__(
+        self, document: Mapping[str, Any], raw_token: str | None = None
+    ) -> RegisteredClient:
+        """Register; raise InvalidRedirectUri or InvalidClientMetadata (RFC 7591 3.2.2).
+
+        Raises InvalidToken where a token is needed; elsewhere one that came along is left alone.
+        """
+        if self.needs_token:
+            _check_form(raw_token)
         metadata = parse_client_metadata(document, self.private_use_schemes)
-        is_public = metadata.token_endpoint_auth_method is TokenEndpointAuthMethod.NONE
-        client_secret = None if is_public else new_secret()
-        now = self.now()
-        client = Client(
-            client_id=str(uuid4()),
-            metadata=metadata,
-            origin=ClientOrigin.REGISTERED,
-            issued_at=now,
-            secret_digest=None if client_secret is None else digest(client_secret),
-        )
+        registered = new_client(metadata, ClientOrigin.REGISTERED, self.now())
         async with self.database.transaction() as tx:
-            # Nobody is refused for the sake of abandoned registrations: those make room instead.
-            await tx.clients.make_room(ceiling=self.ceiling)
-            await tx.clients.insert(client, expires_at=now + self.lifetimes.unused_client)
-            await tx.audit_events.append(
-                AuditEvent(
-                    AuditAction.CLIENT_REGISTERED, AuditActor.CLIENT, client_id=client.client_id
-                ),
-                now=now,
-            )
-        return RegisteredClient(client, client_secret)
+            token_id = await self._spend_use(tx, raw_token) if self.needs_token else None
+            await self._store(tx, registered.client, token_id)
+        return registered
+
+    async def _spend_use(self, tx: Transaction, raw_token: str | None) -> str:
+        token_id = await tx.initial_access_tokens.spend_use(digest(raw_token or ""), now=self.now())
+        if token_id is None:
+            raise InvalidToken(_REFUSED)
+        return token_id
+
+    async def _store(self, tx: Transaction, client: Client, token_id: str | None) -> None:
+        # Nobody is refused for the sake of abandoned registrations: those make room instead.
+        await tx.clients.make_room(ceiling=self.ceiling)
+        await tx.clients.insert(client, expires_at=client.issued_at + self.lifetimes.unused_client)
+        await tx.audit_events.append(
+            AuditEvent(
+                AuditAction.CLIENT_REGISTERED,
+                AuditActor.CLIENT,
+                client_id=client.client_id,
+                note=None if token_id is None else f"with initial access token {token_id}",
+            ),
+            now=client.issued_at,
+        )
+
+
+def new_client(
+    metadata: ClientMetadata, origin: ClientOrigin, issued_at: datetime
+) -> RegisteredClient:
+    """Make a client with a random client_id, and with a secret if its method has one."""
+    client_secret = new_secret() if metadata.token_endpoint_auth_method.has_secret else None
+    client = Client(
+        client_id=str(uuid4()),
+        metadata=metadata,
+        origin=origin,
+        issued_at=issued_at,
+        secret_digest=None if client_secret is None else digest(client_secret),
+    )
+    return RegisteredClient(client, client_secret)
+
+
+def _check_form(raw_token: str | None) -> None:
+    if raw_token is None:
+        raise MissingToken("registration needs an initial access token")
+    if not is_well_formed(raw_token, INITIAL_PREFIX):
+        raise InvalidToken(_REFUSED)

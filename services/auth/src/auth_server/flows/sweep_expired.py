@@ -60,7 +60,7 @@ class SweepExpired:
         lifetimes = self.lifetimes
         # An ended grant stays as long as a replayed code may still point at it.
         no_replay = now - lifetimes.redeemed_code
-        # Another replica's clock may still see a handle live.
+        # Another replica's clock may still see a handle or an assertion live.
         out_of_doubt = now - lifetimes.code
         return {
             "account_logins": lambda tx: tx.account_logins.delete_expired(now=now, limit=BATCH),
@@ -74,6 +74,12 @@ class SweepExpired:
             "grants": lambda tx: tx.grants.delete_ended(before=no_replay, limit=BATCH),
             "consents": lambda tx: tx.consents.delete_expired(now=now, limit=BATCH),
             "clients": lambda tx: tx.clients.delete_expired(now=now, limit=BATCH),
+            "spent_assertions": lambda tx: tx.spent_assertions.delete_expired(
+                before=out_of_doubt, limit=BATCH
+            ),
+            "initial_access_tokens": lambda tx: tx.initial_access_tokens.delete_useless(
+                now=now, limit=BATCH
+            ),
             "audit_events": lambda tx: tx.audit_events.delete_before(
                 now - lifetimes.audit, limit=BATCH
             ),

@@ -59,6 +59,7 @@ class AppStanding(StrEnum):
     """On whose word the app's name is what it is."""
 
     REGISTERED = "registered"  # its own
+    PUBLISHED = "published"  # its own, at an address that is proven: the first of its hosts
     SET_UP = "set_up"  # an operator's
     DELETED = "deleted"
 

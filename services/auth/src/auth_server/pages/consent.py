@@ -42,6 +42,9 @@ class AccountView:
 class ConsentView:
     """Everything the page shows or sends back. The client's words are untrusted, of any content.
 
+    `document_host` is set for a client that is known by a document: the name of the host that has
+    published it, proven by https. What the document says is the client's words, as always.
+
     `account` is set for the second consent only: PingOne came back with another account than the
     one remembered for this browser and client.
     """
@@ -58,6 +61,8 @@ class ConsentView:
     form_action: str
     csrf_token: str
     authorization_id: str
+    resource_name: str | None = None
+    document_host: str | None = None
 
 
 class Destination(StrEnum):
@@ -88,6 +93,10 @@ class ConsentPage:
     form_action: str
     csrf_token: str
     authorization_id: str
+    resource_name: DisplayText | None
+    document_host: DisplayText
+    document_subdomains: DisplayText
+    document_address: DisplayText
 
 
 def describe_scopes(names: Iterable[str], descriptions: Mapping[str, str]) -> tuple[ScopeView, ...]:
@@ -103,6 +112,8 @@ def consent_page(view: ConsentView) -> ConsentPage:
     client_id = display_text(view.client_id, max_length=_MAX_IDENTIFIER_LENGTH)
     client_name = display_text(view.client_name, max_length=_MAX_NAME_LENGTH)
     redirect_subdomains, redirect_address = _redirect_address(view)
+    document_host = display_host(view.document_host or "")
+    document_subdomains, document_address = _stressed(document_host)
     account_name, account_username = _account_names(view.account)
     return ConsentPage(
         client_name=client_name or client_id,
@@ -123,6 +134,14 @@ def consent_page(view: ConsentView) -> ConsentPage:
         form_action=view.form_action,
         csrf_token=view.csrf_token,
         authorization_id=view.authorization_id,
+        resource_name=(
+            display_text(view.resource_name, max_length=_MAX_NAME_LENGTH)
+            if view.resource_name
+            else None
+        ),
+        document_host=document_host,
+        document_subdomains=document_subdomains,
+        document_address=document_address,
     )
 
 
@@ -135,11 +154,16 @@ def _destination(view: ConsentView) -> Destination:
 
 
 def _redirect_address(view: ConsentView) -> tuple[DisplayText, DisplayText]:
-    """What to show faintly and what to stress: a long host name tells at its end whose it is."""
+    """What to show faintly, and what to stress."""
     host = display_host(view.redirect_host)
     if _destination(view) is Destination.INSTALLED_APP:
         scheme = display_text(view.redirect_scheme, max_length=_MAX_NAME_LENGTH)
         return DisplayText(""), DisplayText(f"{scheme}://{host}" if host else f"{scheme}:")
+    return _stressed(host)
+
+
+def _stressed(host: DisplayText) -> tuple[DisplayText, DisplayText]:
+    """The beginning and the end of a host name: a long one tells at its end whose it is."""
     labels = host.split(".")
     if len(labels) <= _STRESSED_LABELS or labels[-1].isdigit():  # short, or an IPv4 address
         return DisplayText(""), host

@@ -1,19 +1,20 @@
 """Everything that a serving process is told."""
 
 from typing import Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from auth_server.settings.clients import ClientSettings
 from auth_server.settings.pingone import PingOneSettings
+from auth_server.settings.rate_limits import RateLimitSettings
 from auth_server.settings.resources import ResourceSettings
 from auth_server.storage.key_files import given_keys, split_keys
 from service_kit.client_address import parse_trusted_proxies
+from service_kit.rate_limits import check_redis_url
 from service_kit.settings import refuse_placeholder
 
 
-class AuthSettings(ResourceSettings, PingOneSettings, ClientSettings):
+class AuthSettings(ResourceSettings, PingOneSettings, ClientSettings, RateLimitSettings):
     """Every field is the environment variable of the same name."""
 
     # Required here: a forgotten one must not turn production into development.
@@ -36,14 +37,7 @@ class AuthSettings(ResourceSettings, PingOneSettings, ClientSettings):
     @field_validator("auth_redis_url")
     @classmethod
     def _check_redis_url(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
-        try:
-            parts = urlsplit(url)
-            is_usable = parts.scheme in {"redis", "rediss"} and parts.hostname and parts.port != 0
-        except ValueError:
-            is_usable = False
-        if url and not is_usable:
-            raise ValueError("must be redis://host:port or rediss://user:password@host:port")
+        check_redis_url(value.get_secret_value())
         return value
 
     @field_validator("auth_trusted_proxies")
@@ -67,8 +61,10 @@ class AuthSettings(ResourceSettings, PingOneSettings, ClientSettings):
             return self
         secrets = {
             "MCP_SERVER_CLIENT_SECRET": self.mcp_server_client_secret.get_secret_value(),
-            "INTROSPECTION_CLIENT_SECRET": self.introspection_client_secret.get_secret_value(),
         }
+        if not self.auth_resources:
+            secret = self.introspection_client_secret.get_secret_value()
+            secrets["INTROSPECTION_CLIENT_SECRET"] = secret
         for name, secret in secrets.items():
             refuse_placeholder(name, secret)
         for key in self.cookie_keys:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from auth_server.domain.lifetimes import Lifetimes
+from auth_server.domain.redirect_uris import NEVER_PRIVATE_USE
 from auth_server.storage.encryption import KeyRing
 from auth_server.storage.engines import parse_database_url
 from auth_server.storage.key_files import given_keys
@@ -77,6 +78,13 @@ class DataSettings(StoreSettings):
             consent=timedelta(days=self.auth_consent_days),
             audit=timedelta(days=self.auth_audit_days),
         )
+
+    @field_validator("auth_private_use_schemes")
+    @classmethod
+    def _check_private_use_schemes(cls, value: str) -> str:
+        if refused := NEVER_PRIVATE_USE.intersection(value.lower().split()):
+            raise ValueError(f"{', '.join(sorted(refused))} must never be redirected to")
+        return value
 
     @field_validator("auth_encryption_keys")
     @classmethod

@@ -1,4 +1,4 @@
-"""Clients that registered (RFC 7591) or that an operator added. Configured ones are never here."""
+"""Clients that registered, publish themselves, or were added. Configured ones are never here."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import case, delete, exists, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
@@ -29,6 +30,9 @@ NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 # What an operator added is no part of a flood, and goes by an operator's hand only.
 _CAME_BY_ITSELF = clients.c.origin != ClientOrigin.OPERATOR.value
+_IS_PUBLISHED = clients.c.origin == ClientOrigin.METADATA_DOCUMENT.value
+# Without its row, a disabled client that publishes itself would be fetched and known again.
+_MAY_GO = _CAME_BY_ITSELF & ~(_IS_PUBLISHED & clients.c.disabled_at.is_not(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,11 @@ class ClientRecord:
     expires_at: datetime
     last_used_at: datetime | None
     disabled_at: datetime | None
+    fresh_until: datetime | None = None
+
+    def is_fresh(self, now: datetime) -> bool:
+        """True for the copy of a document that serves without asking its host again."""
+        return self.fresh_until is not None and now < self.fresh_until
 
 
 class Clients:
@@ -51,6 +60,49 @@ class Clients:
         """Store a client; it is gone at `expires_at` unless it is renewed before."""
         await self._connection.execute(
             insert(clients).values(**_values(client), expires_at=expires_at)
+        )
+
+    async def put_document(
+        self, client: Client, *, fresh_until: datetime, expires_at: datetime
+    ) -> Client | None:
+        """Store what a client publishes of itself, in place of what it published before.
+
+        The expiry moves forward only. None, and nothing is stored, if the client is disabled.
+        Replicas that fetch at once both succeed: the later copy stays.
+        """
+        is_sqlite = self._connection.dialect.name == "sqlite"
+        new = (sqlite if is_sqlite else postgresql).insert(clients)
+        new = new.values(**_values(client), fresh_until=fresh_until, expires_at=expires_at)
+        kept = {
+            name: new.excluded[name]
+            for name in (*_values(client), "fresh_until")
+            if name not in {"client_id", "issued_at", "origin"}
+        }
+        kept["expires_at"] = case(
+            (clients.c.expires_at < new.excluded.expires_at, new.excluded.expires_at),
+            else_=clients.c.expires_at,
+        )
+        stored = await self._connection.execute(
+            new.on_conflict_do_update(
+                index_elements=[clients.c.client_id],
+                set_=kept,
+                where=_IS_PUBLISHED & clients.c.disabled_at.is_(None),
+            ).returning(clients)
+        )
+        row = stored.mappings().one_or_none()
+        return None if row is None else _client_of(row)
+
+    async def postpone_document(self, client_id: str, *, fresh_until: datetime) -> None:
+        """Let the copy serve until then: its host had nothing better. Never shortens."""
+        await self._connection.execute(
+            update(clients)
+            .where(
+                clients.c.client_id == client_id,
+                _IS_PUBLISHED,
+                clients.c.disabled_at.is_(None),
+                clients.c.fresh_until < fresh_until,
+            )
+            .values(fresh_until=fresh_until)
         )
 
     async def find(self, client_id: str, *, now: datetime) -> Client | None:
@@ -129,7 +181,7 @@ class Clients:
         rows = (
             select(func.count())
             .select_from(clients)
-            .where(clients.c.last_used_at.is_(None), _CAME_BY_ITSELF)
+            .where(clients.c.last_used_at.is_(None), _MAY_GO)
             .scalar_subquery()
         )
         excess = rows - (ceiling - 1)
@@ -141,7 +193,7 @@ class Clients:
         return await delete_at_most(
             self._connection,
             clients,
-            clients.c.last_used_at.is_(None) & _CAME_BY_ITSELF,
+            clients.c.last_used_at.is_(None) & _MAY_GO,
             limit=limit,
             oldest_first=clients.c.issued_at,
         )
@@ -152,7 +204,7 @@ class Clients:
         return await delete_at_most(
             self._connection,
             clients,
-            (clients.c.expires_at <= now) & _CAME_BY_ITSELF & ~is_in_use,
+            (clients.c.expires_at <= now) & _MAY_GO & ~is_in_use,
             limit=limit,
         )
 
@@ -184,11 +236,18 @@ def _values(client: Client) -> dict[str, Any]:
         "origin": client.origin.value,
         "jwks": None if metadata.jwks is None else dict(metadata.jwks),
         "jwks_uri": metadata.jwks_uri,
+        "token_endpoint_auth_signing_alg": metadata.token_endpoint_auth_signing_alg,
     }
 
 
 def _record_of(row: RowMapping) -> ClientRecord:
-    return ClientRecord(_client_of(row), row["expires_at"], row["last_used_at"], row["disabled_at"])
+    return ClientRecord(
+        _client_of(row),
+        row["expires_at"],
+        row["last_used_at"],
+        row["disabled_at"],
+        row["fresh_until"],
+    )
 
 
 def _client_of(row: RowMapping) -> Client:
@@ -204,6 +263,7 @@ def _client_of(row: RowMapping) -> Client:
             scope=row["scope"],
             jwks=row["jwks"],
             jwks_uri=row["jwks_uri"],
+            token_endpoint_auth_signing_alg=row["token_endpoint_auth_signing_alg"],
         ),
         origin=ClientOrigin(row["origin"]),
         issued_at=row["issued_at"],

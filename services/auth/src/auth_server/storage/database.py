@@ -28,7 +28,9 @@ from auth_server.storage.engines import (
 from auth_server.storage.grant_listing import GrantListing
 from auth_server.storage.grants import Grants
 from auth_server.storage.handles import Handles
+from auth_server.storage.initial_access_tokens import InitialAccessTokens
 from auth_server.storage.revocations import Revocations
+from auth_server.storage.spent_assertions import SpentAssertions
 from auth_server.storage.upstream_revocations import UpstreamRevocations
 from auth_server.storage.upstream_tokens import UpstreamTokenSets
 
@@ -53,7 +55,9 @@ class Transaction:
     grant_listing: GrantListing
     grants: Grants
     handles: Handles
+    initial_access_tokens: InitialAccessTokens
     revocations: Revocations
+    spent_assertions: SpentAssertions
     upstream_revocations: UpstreamRevocations
     upstream_tokens: UpstreamTokenSets
 
@@ -116,7 +120,9 @@ class Database:
             grant_listing=GrantListing(connection),
             grants=Grants(connection),
             handles=Handles(connection, self._encryption),
+            initial_access_tokens=InitialAccessTokens(connection),
             revocations=Revocations(connection),
+            spent_assertions=SpentAssertions(connection),
             upstream_revocations=UpstreamRevocations(connection, self._encryption),
             upstream_tokens=UpstreamTokenSets(connection, self._encryption),
         )

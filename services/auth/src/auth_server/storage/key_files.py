@@ -28,17 +28,22 @@ def given_keys(variable: str, value: str, file: str) -> str:
 
 def read_key_file(path: Path) -> tuple[str, ...]:
     """The keys in a file, in order; raise ValueError, which names the file and never a key."""
+    keys = split_keys(read_text_file(path))
+    if not keys:
+        raise ValueError(f"{path} holds no key")
+    return keys
+
+
+def read_text_file(path: Path) -> str:
+    """The text of a file of secrets; raise ValueError, which names the file and nothing in it."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     if len(content) > MAX_BYTES:
-        raise ValueError(f"{path} is longer than {MAX_BYTES} bytes; is it a file of keys?")
+        raise ValueError(f"{path} is longer than {MAX_BYTES} bytes; is it the right file?")
     try:
-        keys = split_keys(content.decode("utf-8"))
+        return content.decode("utf-8")
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is not text; is it a file of keys?") from None
-    if not keys:
-        raise ValueError(f"{path} holds no key")
-    return keys
+        raise ValueError(f"{path} is not text; is it the right file?") from None

@@ -111,6 +111,8 @@ clients: Final = Table(
     # Public keys of private_key_jwt: the set itself, or where it is published.
     Column("jwks", JSON(none_as_null=True)),
     Column("jwks_uri", Text),
+    # The one algorithm that the client signs with, if it said so.
+    Column("token_endpoint_auth_signing_alg", Text),
     # Of a Client ID Metadata Document: until when this copy serves without asking again.
     Column("fresh_until", UtcDateTime),
 )

@@ -19,7 +19,7 @@ _KEY_TYPES: Final = {"RS256": ("RSA", None), "ES256": ("EC", "P-256")}
 
 
 async def examine_discovery(
-    issuer: str, overrides: Mapping[str, str], mcp_scopes: Scopes, fetch: ObservedFetch
+    issuer: str, overrides: Mapping[str, str], scopes: Scopes, fetch: ObservedFetch
 ) -> tuple[list[Finding], Mapping[str, Any]]:
     """Look at the discovery document; return it as well ({} if there is none)."""
     check = "PingOne discovery"
@@ -38,7 +38,7 @@ async def examine_discovery(
         advice = f"set PINGONE_ISSUER to exactly that; now it is {issuer}"
         return [problem(check, f"the issuer is {document.get('issuer')!r}", advice)], {}
     findings = list(_discovery_findings(document, overrides))
-    findings.append(_scopes_finding(document, mcp_scopes))
+    findings.append(_scopes_finding(document, scopes))
     return findings, document
 
 
@@ -120,14 +120,16 @@ def _wrong_endpoints(document: Mapping[str, Any], overrides: Mapping[str, str]) 
                 yield str(error)
 
 
-def _scopes_finding(document: Mapping[str, Any], mcp_scopes: Scopes) -> Finding:
+def _scopes_finding(document: Mapping[str, Any], scopes: Scopes) -> Finding:
     check = "published scopes"
-    listed = mcp_scopes & (_listed(document, "scopes_supported") or frozenset())
+    listed = scopes & (_listed(document, "scopes_supported") or frozenset())
     if not listed:
         # PingOne lists the scopes of OpenID Connect only; each scope is tried below.
         return ok(check, "PingOne does not list scopes of APIs")
-    if missing := mcp_scopes - listed:
-        advice = "add them to the API's resource at PingOne, or correct MCP_SCOPES"
+    if missing := scopes - listed:
+        advice = (
+            "add them to the API's resource at PingOne, or correct MCP_SCOPES or AUTH_RESOURCES"
+        )
         return warning(check, f"PingOne does not list {format_scope(missing)}", advice)
     return ok(check, format_scope(listed))
 

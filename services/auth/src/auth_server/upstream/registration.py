@@ -47,8 +47,13 @@ class Registration:
         self._redirect_uri = redirect_uri
         self._seconds = seconds
 
-    async def examine_redirect_uri(self, *, audience: str, scopes: Scopes) -> list[Finding]:
-        """Whether PingOne knows our redirect URI, and takes the request that a login makes."""
+    async def examine_redirect_uri(
+        self, *, audience: str, scopes: Scopes, of: str = ""
+    ) -> list[Finding]:
+        """Whether PingOne knows our redirect URI, and takes the request that a login makes.
+
+        `of` names the resource in findings about it, where there are several.
+        """
         check = "redirect URI"
         register = f"register exactly {self._redirect_uri} at the PingOne application"
         try:
@@ -62,18 +67,21 @@ class Registration:
             return [_refusal(check, response, page, register)]
         findings = [ok(check, f"{self._redirect_uri} is registered")]
         if error not in _WOULD_ASK:
-            advice = "check MCP_SCOPES, PINGONE_SCOPES and API_IDENTIFIER against the application"
-            findings.append(problem("sign-in request", f"PingOne answers {error}", advice))
+            advice = (
+                "check MCP_SCOPES and API_IDENTIFIER, or AUTH_RESOURCES, and PINGONE_SCOPES against"
+                " the application"
+            )
+            findings.append(problem(f"sign-in request{of}", f"PingOne answers {error}", advice))
         return findings
 
-    async def examine_scopes(self, *, audience: str, scopes: Scopes) -> list[Finding]:
+    async def examine_scopes(self, *, audience: str, scopes: Scopes, of: str = "") -> list[Finding]:
         """Whether the application may ask for each scope: alone, as PingOne drops what it may not.
 
         Only for a redirect URI that is registered.
         """
         findings = []
         for scope in sorted(scopes):
-            check = f"scope {scope}"
+            check = f"scope {scope}{of}"
             try:
                 url = _with_scope(await self._url(audience, frozenset({scope})), scope)
                 response, _ = await self._ask(url)
@@ -87,7 +95,7 @@ class Registration:
             elif error in _SCOPE_ERRORS:
                 advice = (
                     f"give the application this scope of the resource {audience} in PingOne's"
-                    " console, or take it out of MCP_SCOPES"
+                    " console, or correct MCP_SCOPES or AUTH_RESOURCES"
                 )
                 findings.append(problem(check, f"PingOne answers {error}", advice))
             else:

@@ -1,19 +1,28 @@
 """Admits a request to the SDK's application, or refuses it, in one fixed order.
 
-Host and Origin, method, ambiguous headers, handle, body, protocol version, scope of the tool.
+Host and Origin, method, ambiguous headers, handle, body, protocol version, scope of the tool, rate.
 Pure ASGI: the SDK cannot set a status or a challenge from inside a JSON-RPC message.
 """
 
 from typing import Any
 
-from mcp_types import PROTOCOL_VERSION_META_KEY, UNSUPPORTED_PROTOCOL_VERSION
-from mcp_types.jsonrpc import HEADER_MISMATCH
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mcp_server.bearer.refusals import Challenges, Refusal, refuse_message
-from mcp_server.bearer.request_body import ClientGone, read_message, replay, write_message
+from mcp_server.bearer.protocol_headers import (
+    check_version,
+    refuse_repeated,
+    with_plain_method,
+)
+from mcp_server.bearer.rate_limits import BudgetSpent, RateLimits
+from mcp_server.bearer.refusals import Challenges, Refusal, refuse_message, too_many_calls
+from mcp_server.bearer.request_body import (
+    BodyLimits,
+    ClientGone,
+    read_message,
+    replay,
+    write_message,
+)
 from mcp_server.bearer.transport_rules import TransportRules
 from mcp_server.handle_verifier import (
     Caller,
@@ -23,11 +32,6 @@ from mcp_server.handle_verifier import (
     attach_caller,
 )
 from mcp_server.tool_scopes import scopes_lacking
-
-_VERSION_HEADER = "mcp-protocol-version"
-# Two readers of a repeated header may pick different copies; each of these decides something.
-_SINGLE_HEADERS = (_VERSION_HEADER, "mcp-method", "mcp-name", "content-type", "content-length")
-_SUPPORTED_VERSIONS = [*MODERN_PROTOCOL_VERSIONS, *reversed(HANDSHAKE_PROTOCOL_VERSIONS)]
 
 
 class BearerLayer:
@@ -41,11 +45,15 @@ class BearerLayer:
         verifier: HandleVerifier,
         rules: TransportRules,
         challenges: Challenges,
+        body_limits: BodyLimits,
+        rate_limits: RateLimits,
     ) -> None:
         self._app = app
         self._path = path
         self._verifier = verifier
         self._challenges = challenges
+        self._body_limits = body_limits
+        self._rate_limits = rate_limits
         self._host_pattern = rules.host_pattern
         self._origin_pattern = rules.origin_pattern
 
@@ -54,11 +62,14 @@ class BearerLayer:
         headers = Headers(scope=scope)
         try:
             self._check_transport(scope["method"], headers)
-            caller = await self._verify(headers)
+            caller = await self._verify(headers, scope.get("client"))
             _check_media_type(headers)
-            message = await read_message(receive, declared_length=headers.get("content-length"))
-            _check_version(message, headers)
+            message = await read_message(
+                receive, self._body_limits, declared_length=headers.get("content-length")
+            )
+            check_version(message, headers)
             self._check_scope(message, caller)
+            await self._limit_calls(message, caller)
             body = write_message(message)
         except Refusal as refusal:
             await refusal.response(scope, receive, send)
@@ -68,7 +79,12 @@ class BearerLayer:
         # The path with a trailing slash is the same endpoint: a redirect would cost the client its
         # Authorization header.
         admitted = attach_caller(
-            {**scope, "path": self._path, "raw_path": self._path.encode("ascii")}, caller
+            {
+                **with_plain_method(scope),
+                "path": self._path,
+                "raw_path": self._path.encode("ascii"),
+            },
+            caller,
         )
         await self._app(admitted, replay(body, receive), send)
 
@@ -80,18 +96,21 @@ class BearerLayer:
             raise refuse_message(403, "This Origin is not allowed.")
         if method != "POST":
             raise refuse_message(405, "This endpoint takes POST only.", headers={"Allow": "POST"})
-        for name in _SINGLE_HEADERS:
-            if len(headers.getlist(name)) > 1:
-                raise refuse_message(400, f"{name} appears more than once.", code=HEADER_MISMATCH)
+        refuse_repeated(headers)
 
-    async def _verify(self, headers: Headers) -> Caller:
+    async def _verify(self, headers: Headers, client: tuple[str, int] | None) -> Caller:
         raw_handle = self._presented_handle(headers)
         try:
-            return Caller(self._verifier, raw_handle, await self._verifier.verify(raw_handle))
+            handle = await self._rate_limits.verify(
+                self._verifier, raw_handle, client[0] if client else None
+            )
+            return Caller(self._verifier, raw_handle, handle)
         except HandleInactive:
             raise self._challenges.handle_inactive() from None
         except IntrospectionUnavailable:
             raise self._challenges.auth_unavailable() from None
+        except BudgetSpent as spent:
+            raise self._challenges.too_many_failures(spent.seconds) from None
 
     def _presented_handle(self, headers: Headers) -> str:
         # The header only: a token in a query would end up in logs (RFC 9700 section 4.3.2).
@@ -111,28 +130,15 @@ class BearerLayer:
             if lacking:
                 raise self._challenges.scope_lacking(lacking)
 
+    async def _limit_calls(self, message: dict[str, Any], caller: Caller) -> None:
+        if message["method"] == "tools/call":
+            try:
+                await self._rate_limits.spend_call(caller.handle.grant_id)
+            except BudgetSpent as spent:
+                raise too_many_calls(spent.seconds, request_id=message.get("id")) from None
+
 
 def _check_media_type(headers: Headers) -> None:
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise refuse_message(415, "The body must be application/json.")
-
-
-def _check_version(message: dict[str, Any], headers: Headers) -> None:
-    """Name the versions of both eras to a client that speaks neither.
-
-    The SDK would name the modern ones only, and such a client would not fall back to the older era.
-    """
-    requested = headers.get(_VERSION_HEADER)
-    if requested is None or requested in _SUPPORTED_VERSIONS:
-        return
-    meta = message.get("params", {}).get("_meta")
-    if isinstance(meta, dict) and meta.get(PROTOCOL_VERSION_META_KEY, requested) != requested:
-        return  # the client contradicts itself, which the SDK tells it
-    raise refuse_message(
-        400,
-        "Unsupported protocol version",
-        code=UNSUPPORTED_PROTOCOL_VERSION,
-        data={"supported": _SUPPORTED_VERSIONS, "requested": requested},
-        request_id=message.get("id"),
-    )

@@ -2,11 +2,13 @@
 
 Refusal                              an answer instead of the SDK's
 ├── refuse_message(...)              JSON-RPC error: the transport's rules
+├── too_many_calls(...)              JSON-RPC error, 429
 └── Challenges                       RFC 6750 section 3
     ├── handle_missing               401, no error code: the client has not tried yet
     ├── handle_inactive              401 invalid_token
     ├── scope_lacking                403 insufficient_scope
     ├── authorization_ambiguous      400 invalid_request
+    ├── too_many_failures            429, with Retry-After and without a challenge
     └── auth_unavailable             503, with Retry-After and without a challenge
 """
 
@@ -17,6 +19,8 @@ from mcp_types import INVALID_REQUEST
 from starlette.responses import JSONResponse, Response
 
 RETRY_AFTER_SECONDS = 2
+# Ours: outside of what JSON-RPC and MCP keep for themselves, -32768 to -32000.
+TOO_MANY_CALLS = 429
 
 
 class Refusal(Exception):
@@ -42,6 +46,19 @@ def refuse_message(
         error["data"] = dict(data)
     body = {"jsonrpc": "2.0", "id": request_id, "error": error}
     return Refusal(JSONResponse(body, status_code=status, headers=headers))
+
+
+def too_many_calls(seconds: int, *, request_id: str | int | None) -> Refusal:
+    """429: the grant has called tools too often. The model may read it, so it says what to do."""
+    unit = "second" if seconds == 1 else "seconds"
+    return refuse_message(
+        429,
+        f"Too many tool calls in a short time. Wait {seconds} {unit} before the next one.",
+        code=TOO_MANY_CALLS,
+        data={"retryAfterSeconds": seconds},
+        request_id=request_id,
+        headers={"Retry-After": str(seconds)},
+    )
 
 
 class Challenges:
@@ -71,6 +88,16 @@ class Challenges:
         return self._challenge(
             400, "invalid_request", "Send one Authorization header.", self._minimal_scope
         )
+
+    @staticmethod
+    def too_many_failures(seconds: int) -> Refusal:
+        """429: too many dead handles came from the address to ask auth about one more."""
+        body = {
+            "error": "temporarily_unavailable",
+            "error_description": "Too many invalid access tokens came from your network.",
+        }
+        headers = {"Retry-After": str(seconds), "Cache-Control": "no-store"}
+        return Refusal(JSONResponse(body, status_code=429, headers=headers))
 
     @staticmethod
     def auth_unavailable() -> Refusal:

@@ -6,6 +6,7 @@ read the same bytes differently.
 
 import asyncio
 import json
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mcp_types import PARSE_ERROR
@@ -13,25 +14,33 @@ from starlette.types import Message, Receive
 
 from mcp_server.bearer.refusals import Refusal, refuse_message
 
-MAX_BODY_BYTES = 1024 * 1024
-MAX_DEPTH = 64
 READ_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """How long a body may be in bytes, and how deep its message may be nested."""
+
+    max_bytes: int
+    max_depth: int
 
 
 class ClientGone(Exception):
     """The client hung up before its request was complete: there is nobody to answer."""
 
 
-async def read_message(receive: Receive, *, declared_length: str | None) -> dict[str, Any]:
+async def read_message(
+    receive: Receive, limits: BodyLimits, *, declared_length: str | None
+) -> dict[str, Any]:
     """Return the one JSON object of a request body; raise Refusal or ClientGone."""
     if declared_length is not None and declared_length.isdecimal():
-        _refuse_if_over(int(declared_length[:20]))
+        _refuse_if_over(int(declared_length[:20]), limits.max_bytes)
     try:
         async with asyncio.timeout(READ_SECONDS):
-            body = await _read(receive)
+            body = await _read(receive, limits.max_bytes)
     except TimeoutError:
         raise refuse_message(408, "The request body did not arrive in time.") from None
-    return _parse(body)
+    return _parse(body, limits.max_depth)
 
 
 def write_message(message: dict[str, Any]) -> bytes:
@@ -52,7 +61,7 @@ def replay(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -61,27 +70,30 @@ async def _read(receive: Receive) -> bytes:
             raise ClientGone
         chunk = event.get("body", b"")
         size += len(chunk)
-        _refuse_if_over(size)
+        _refuse_if_over(size, max_bytes)
         chunks.append(chunk)
         if not event.get("more_body", False):
             return b"".join(chunks)
 
 
-def _refuse_if_over(size: int) -> None:
-    if size > MAX_BODY_BYTES:
-        raise refuse_message(413, f"A request body may have at most {MAX_BODY_BYTES} bytes.")
+def _refuse_if_over(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise refuse_message(413, f"A request body may have at most {max_bytes} bytes.")
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def _parse(body: bytes, max_depth: int) -> dict[str, Any]:
     try:
         message = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise _not_json() from None
+    if isinstance(message, list):
+        # 2025-03-26 had batches, and no revision after it.
+        raise refuse_message(400, "A batch is not accepted: send each message by itself.")
     if not _is_message(message):
         raise refuse_message(400, "The body must be one JSON-RPC 2.0 request or notification.")
     # Counting brackets is cheap and clears nearly every message; only a suspect is walked.
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deeper_than(message, MAX_DEPTH):
-        raise refuse_message(400, f"The message is nested deeper than {MAX_DEPTH} levels.")
+    if body.count(b"{") + body.count(b"[") > max_depth and _is_deeper_than(message, max_depth):
+        raise refuse_message(400, f"The message is nested deeper than {max_depth} levels.")
     return dict(message)
 
 

@@ -24,11 +24,16 @@ class TransportRules:
 
     @classmethod
     def for_resource(
-        cls, resource: str, *, allowed_origins: Iterable[str], development: bool
+        cls,
+        resource: str,
+        *,
+        allowed_hosts: Iterable[str],
+        allowed_origins: Iterable[str],
+        development: bool,
     ) -> "TransportRules":
         """Derive the rules from the own public URL; development adds every loopback name."""
         parts = urlsplit(resource)
-        hosts = [parts.netloc]
+        hosts = [parts.netloc, *allowed_hosts]
         if parts.port is None:
             hosts.append(f"{parts.netloc}:{_DEFAULT_PORTS[parts.scheme]}")
         origins = [f"{parts.scheme}://{parts.netloc}", *allowed_origins]

@@ -3,10 +3,14 @@
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context
+from mcp_types import InputRequiredResult
 from pydantic import BaseModel, Field
 
+from mcp_server.handle_verifier import Caller
 from mcp_server.todo_client import Todo, TodoApi, TodoPage
+from mcp_server.tool_scopes import scopes_lacking
 from mcp_server.tools.api_calls import CountRefusal, authorized_caller, call_api
+from mcp_server.tools.confirmation import DeletionQuestion, must_ask
 
 MAX_PAGE = 100
 DEFAULT_PAGE = 50
@@ -51,10 +55,11 @@ TodoId = Annotated[
 ]
 
 
-class Deleted(BaseModel):
-    """What was deleted."""
+class Deletion(BaseModel):
+    """What became of a deletion."""
 
-    deleted_id: str = Field(description="The id of the todo that is gone.")
+    deleted: bool = Field(description="false: the user was asked and said no; it is still there.")
+    deleted_id: str | None = Field(description="The id of the todo that is gone, or null.")
 
 
 class TodoTools:
@@ -100,11 +105,35 @@ class TodoTools:
             self._count_refusal,
         )
 
-    async def delete_todo(self, ctx: Context[Any, Any], todo_id: TodoId) -> Deleted:
-        """Delete one todo for good; it cannot be brought back. Ask the user first."""
+    async def delete_todo(
+        self, ctx: Context[Any, Any], todo_id: TodoId
+    ) -> Deletion | InputRequiredResult:
+        """Delete one todo for good; it cannot be brought back. Ask the user first.
+
+        If deleted is false, the user was asked once more and said no: do not try again.
+        """
+        caller = authorized_caller(ctx, "delete_todo")
+        if must_ask(ctx):
+            question = DeletionQuestion(todo_id, await self._readable_text(caller, todo_id))
+            match question.decision(ctx):
+                case None:
+                    return question.ask(ctx)
+                case False:
+                    return Deletion(deleted=False, deleted_id=None)
         await call_api(
-            authorized_caller(ctx, "delete_todo"),
+            caller,
             lambda token: self._todo_api.delete_todo(token, todo_id=todo_id),
             self._count_refusal,
         )
-        return Deleted(deleted_id=todo_id)
+        return Deletion(deleted=True, deleted_id=todo_id)
+
+    async def _readable_text(self, caller: Caller, todo_id: str) -> str | None:
+        """Return the text of a todo; None if the user did not let this client read todos."""
+        if scopes_lacking("list_todos", caller.handle.scopes):
+            return None
+        todo = await call_api(
+            caller,
+            lambda token: self._todo_api.get_todo(token, todo_id=todo_id),
+            self._count_refusal,
+        )
+        return todo.text

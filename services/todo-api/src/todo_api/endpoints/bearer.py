@@ -1,6 +1,7 @@
 """Bearer authentication and scopes (RFC 6750), as one dependency of each route."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import structlog
 from fastapi import Request
@@ -13,6 +14,15 @@ from todo_api.access_token import AccessToken, AccessTokenVerifier, InvalidAcces
 
 READ = "todo_api:read"
 WRITE = "todo_api:write"
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeNames:
+    """What the two scopes are called at PingOne, where another API may have taken these names."""
+
+    read: str = READ
+    write: str = WRITE
+
 
 _log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from service_kit.errors import PROBLEM_MEDIA_TYPE, Problem
 from todo_api.access_token import AccessToken, AccessTokenVerifier
-from todo_api.endpoints.bearer import READ, WRITE, RequireScope
+from todo_api.endpoints.bearer import RequireScope, ScopeNames
 from todo_api.endpoints.conditions import etag, versions_wanted
 from todo_api.endpoints.cursors import todo_before
 from todo_api.endpoints.documents import (
@@ -39,11 +39,11 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def todo_routes(store: TodoStore, verifier: AccessTokenVerifier) -> APIRouter:
+def todo_routes(store: TodoStore, verifier: AccessTokenVerifier, scopes: ScopeNames) -> APIRouter:
     """Every route of the API. The owner of what a route touches is the token's subject."""
     router = APIRouter(responses=_PROBLEMS)
-    reader = Depends(RequireScope(verifier, READ))
-    writer = Depends(RequireScope(verifier, WRITE))
+    reader = Depends(RequireScope(verifier, scopes.read))
+    writer = Depends(RequireScope(verifier, scopes.write))
 
     @router.get(COLLECTION, response_model=PageDocument)
     async def list_todos(

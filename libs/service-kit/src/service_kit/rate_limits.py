@@ -1,0 +1,270 @@
+"""Rate limits: who may do how much in which time, counted by the library `limits`.
+
+The strategy is its sliding window counter. A fixed window lets twice the amount through where two
+windows meet; a moving window keeps a time stamp for every request. This one keeps two numbers a
+key, whatever the amount, and a refused request costs nobody anything: whoever is refused and goes
+on asking is let in again as early as whoever waits.
+
+Counted in this process, or in Redis for all replicas together. Redis decides nothing else: without
+it everything passes, a metric tells, and it is asked again a second later.
+"""
+
+import asyncio
+import hashlib
+import math
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import structlog
+from limits import RateLimitItem, parse_many
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from prometheus_client import CollectorRegistry, Counter
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+# Redis answers within this, or is away; then nobody asks it for a while.
+TIMEOUT_SECONDS: Final = 0.1
+PAUSE_SECONDS: Final = 1.0
+# Questions to Redis under way. The others wait their turn outside the time-out: a flood of
+# requests, which makes each of them slow, must not look like an outage, and lift the limits.
+MAX_ASKING: Final = 8
+# Two a key and window. What a flood of keys pushes out was counted for nothing, and nobody is
+# refused for it.
+MAX_COUNTERS: Final = 50_000
+MAX_LIMITS: Final = 4
+
+_DAY_SECONDS: Final = 86_400
+# A strict part of the library's notation, which also takes "1 per fortnight:" and no amount at all.
+_LIMIT: Final = re.compile(
+    r"[1-9][0-9]{0,6}/(?:[1-9][0-9]{0,3} ?)?(?:second|minute|hour|day)s?", re.ASCII
+)
+_FAILURES: Final = (OSError, TimeoutError, RedisError)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one key may spend: every one of the limits holds; with none there is no bound."""
+
+    name: str
+    limits: tuple[RateLimitItem, ...]
+
+
+def parse_limits(notation: str) -> tuple[RateLimitItem, ...]:
+    """Read `20/second;600/minute`, shortest window first; nothing is no limit.
+
+    Raises ValueError.
+    """
+    if not notation.strip():
+        return ()
+    parts = [part.strip() for part in notation.split(";")]
+    if len(parts) > MAX_LIMITS or not all(_LIMIT.fullmatch(part) for part in parts):
+        raise ValueError(
+            "must be like 600/minute, 100/15 minutes or 20/second;600/minute; empty for no limit"
+        )
+    limits = parse_many(";".join(parts))
+    if any(limit.get_expiry() > _DAY_SECONDS for limit in limits):
+        raise ValueError("must not span more than a day")
+    # A hit that a short window refuses is not charged to a longer one.
+    return tuple(sorted(limits, key=lambda limit: limit.get_expiry()))
+
+
+def check_redis_url(url: str) -> str:
+    """Return the URL of a Redis, or of none, unchanged; raise ValueError without quoting it."""
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in {"redis", "rediss"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if url and not is_usable:
+        raise ValueError("must be redis://host:port or rediss://user:password@host:port")
+    return url
+
+
+class RateLimiter:
+    """Counts hits against budgets. Two replicas share a budget only through Redis."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        redis_url: str = "",
+        namespace: str,
+        monotonic: Callable[[], float] = time.monotonic,
+        max_counters: int = MAX_COUNTERS,
+    ) -> None:
+        """Connect on first use. `namespace` keeps deployments apart that share a Redis."""
+        self._limited = Counter(
+            "rate_limited_total",
+            "Requests refused because a budget was spent.",
+            ["budget"],
+            registry=registry,
+        )
+        self._redis = _Redis(redis_url, namespace, registry, monotonic) if redis_url else None
+        storage = self._redis.storage if self._redis else _BoundedMemory(max_counters)
+        self._storage: MemoryStorage | RedisStorage = storage
+        self._strategy = SlidingWindowCounterRateLimiter(storage)
+
+    async def hit(self, budget: Budget, *key: str) -> int | None:
+        """Count one; None if it fitted, else the seconds to wait: nothing was counted then."""
+        return await self._decide(budget, key, self._strategy.hit)
+
+    async def peek(self, budget: Budget, *key: str) -> int | None:
+        """What hit would answer, without counting."""
+        return await self._decide(budget, key, self._strategy.test)
+
+    async def close(self) -> None:
+        """Disconnect. To be called last."""
+        if self._redis is not None:
+            await self._redis.close()
+
+    async def _decide(
+        self, budget: Budget, key: tuple[str, ...], fits: Callable[..., Awaitable[bool]]
+    ) -> int | None:
+        if not budget.limits:
+            return None
+        digest = _digest(budget.name, *key)
+
+        async def decision() -> int | None:
+            for limit in budget.limits:
+                if not await fits(limit, digest):
+                    return await self._seconds_to_wait(limit, digest)
+            return None
+
+        wait = await (decision() if self._redis is None else self._redis.ask(decision))
+        if wait is not None:
+            self._limited.labels(budget.name).inc()
+        return wait
+
+    async def _seconds_to_wait(self, limit: RateLimitItem, digest: str) -> int:
+        window = limit.get_expiry()
+        previous, previous_left, current, current_left = await self._storage.get_sliding_window(
+            limit.key_for(digest), window
+        )
+        room = limit.amount - current
+        if room > 0:
+            # What the previous window still counts for must fall below the room there is.
+            seconds = previous_left - room * window / max(previous, 1)
+        else:
+            # This window must end first; then it is the previous one. It has a window left by then.
+            seconds = current_left - limit.amount * window / max(current, 1)
+        # Room comes after these seconds, not with them; a millisecond is for what is rounded.
+        return max(1, math.floor(seconds + 0.001) + 1)
+
+
+def _digest(*parts: str) -> str:
+    # With lengths, so that no two lists are one text. A digest is short, and shows nobody at a
+    # glance whose it is.
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class _BoundedMemory(MemoryStorage):
+    """The library's algorithm over counters of our own.
+
+    The library's memory grows with every key, and looks through all of it at every hit. These are
+    a fixed number, of which the oldest goes. They need no clock: a counter's key holds the time of
+    its window, so one that is over is never asked for again.
+    """
+
+    def __init__(self, max_counters: int) -> None:
+        super().__init__()
+        self._counters: OrderedDict[str, int] = OrderedDict()
+        self._max_counters = max_counters
+
+    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:  # noqa: ARG002
+        """Add to a counter, which is made if need be."""
+        value = self._counters.get(key, 0) + amount
+        self._counters[key] = value
+        if len(self._counters) > self._max_counters:
+            self._counters.popitem(last=False)
+        return value
+
+    async def decr(self, key: str, amount: int = 1) -> int:
+        """Take back what was added a moment ago."""
+        value = max(self._counters.get(key, 0) - amount, 0)
+        self._counters[key] = value
+        return value
+
+    async def get(self, key: str) -> int:
+        """The counter's value; 0 if there is none."""
+        return self._counters.get(key, 0)
+
+
+class _Redis:
+    """Redis as far as it answers in time; whoever asks in between goes unlimited."""
+
+    def __init__(
+        self,
+        url: str,
+        namespace: str,
+        registry: CollectorRegistry,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._pool = ConnectionPool.from_url(
+            url,
+            max_connections=MAX_ASKING,
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            socket_timeout=TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            client_name="mcp-pingone-limits",
+        )
+        pool: Any = self._pool  # the library's annotation knows of simple options only
+        self.storage = RedisStorage(
+            "async+redis://",
+            implementation="redispy",
+            key_prefix=f"mcp-pingone:limits:{namespace}",
+            connection_pool=pool,
+        )
+        self._unlimited = Counter(
+            "rate_limiter_unavailable_total",
+            "Requests that passed unlimited because Redis did not answer in time.",
+            registry=registry,
+        )
+        self._monotonic = monotonic
+        self._asking = asyncio.Semaphore(MAX_ASKING)
+        self._is_away = False
+        self._paused_until = 0.0
+
+    async def ask(self, decision: Callable[[], Awaitable[int | None]]) -> int | None:
+        """The decision, or None while Redis is away."""
+        async with self._asking:
+            is_probe = self._is_away
+            if is_probe:
+                now = self._monotonic()
+                if now < self._paused_until:
+                    self._unlimited.inc()
+                    return None
+                # One finds out whether it is back; the others do not wait for that.
+                self._paused_until = now + PAUSE_SECONDS
+            try:
+                async with asyncio.timeout(TIMEOUT_SECONDS):
+                    wait = await decision()
+            except _FAILURES as error:
+                self._lost(error)
+                return None
+        if is_probe:
+            self._is_away = False
+            _log.info("rate_limits.redis_back")
+        return wait
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._pool.aclose()
+
+    def _lost(self, error: Exception) -> None:
+        self._unlimited.inc()
+        self._paused_until = self._monotonic() + PAUSE_SECONDS
+        if not self._is_away:
+            self._is_away = True
+            # Its text may hold the URL's password.
+            _log.warning("rate_limits.redis_lost", reason=type(error).__name__)

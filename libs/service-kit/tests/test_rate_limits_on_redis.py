@@ -1,0 +1,165 @@
+"""One budget for all replicas, on a real server; and what becomes of it when that is away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import redis.asyncio
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+from valkey_servers import ValkeyProcess
+
+from service_kit.rate_limits import PAUSE_SECONDS, Budget, RateLimiter, parse_limits
+
+BUDGET = Budget("sign-ins", parse_limits("5/minute"))
+
+
+class Replica:
+    """A limiter of its own, over a shared server."""
+
+    def __init__(self, url: str) -> None:
+        self.registry = CollectorRegistry()
+        self.monotonic = 0.0
+        self.limiter = RateLimiter(
+            self.registry,
+            redis_url=url,
+            namespace="https://auth.example.com",
+            monotonic=lambda: self.monotonic,
+        )
+
+    async def hits(self, number: int, *key: str) -> list[int | None]:
+        return [await self.limiter.hit(BUDGET, *key) for _ in range(number)]
+
+    @property
+    def passed_unlimited(self) -> float | None:
+        return self.registry.get_sample_value("rate_limiter_unavailable_total")
+
+
+@pytest.fixture
+async def new_replica() -> AsyncIterator[Callable[..., Replica]]:
+    replicas: list[Replica] = []
+
+    def start(url: str) -> Replica:
+        replicas.append(Replica(url))
+        return replicas[-1]
+
+    yield start
+    for replica in replicas:
+        await replica.limiter.close()
+
+
+@pytest.mark.usefixtures("patient_rate_limits")
+async def test_replicas_share_a_budget(
+    valkey_url: str, new_replica: Callable[..., Replica]
+) -> None:
+    one, other = new_replica(valkey_url), new_replica(valkey_url)
+    assert await one.hits(3, "shared") == [None] * 3
+    answers = await other.hits(3, "shared")
+    assert answers[:2] == [None, None]
+    assert answers[2] is not None
+    assert 1 <= answers[2] <= 61
+    assert await one.limiter.peek(BUDGET, "shared") is not None
+    assert await one.hits(1, "somebody else") == [None]
+
+
+@pytest.mark.usefixtures("patient_rate_limits")
+async def test_a_thousand_at_once_get_exactly_what_there_is(
+    valkey_url: str, new_replica: Callable[..., Replica]
+) -> None:
+    replicas = [new_replica(valkey_url), new_replica(valkey_url)]
+    answers = await asyncio.gather(
+        *(replica.limiter.hit(BUDGET, "crowd") for replica in replicas for _ in range(500))
+    )
+    assert answers.count(None) == 5
+    assert [replica.passed_unlimited for replica in replicas] == [0, 0]
+
+
+@pytest.mark.usefixtures("patient_rate_limits")
+async def test_neither_an_address_nor_a_client_is_to_be_read_in_redis(
+    valkey_url: str, new_replica: Callable[..., Replica]
+) -> None:
+    await new_replica(valkey_url).hits(1, "client-of-somebody", "192.0.2.77")
+    client = redis.asyncio.Redis.from_url(valkey_url, decode_responses=True)
+    try:
+        keys = [str(key) for key in await client.keys("mcp-pingone:limits:*")]
+        ends = [await client.pttl(key) for key in keys]
+    finally:
+        await client.aclose()
+    assert keys
+    assert all(key.startswith("mcp-pingone:limits:https://auth.example.com:") for key in keys)
+    assert not any("192.0.2.77" in key or "client-of-somebody" in key for key in keys)
+    # What is in Redis ends by itself.
+    assert all(0 < end <= 120_000 for end in ends)
+
+
+@pytest.mark.usefixtures("patient_rate_limits")
+async def test_without_redis_everything_passes_and_a_metric_tells(
+    new_valkey: Callable[[], ValkeyProcess], new_replica: Callable[..., Replica]
+) -> None:
+    valkey = new_valkey()
+    replica = new_replica(valkey.url)
+    assert (await replica.hits(6, "somebody")).count(None) == 5
+    valkey.kill()
+    with capture_logs() as logs:
+        assert await replica.hits(10, "somebody") == [None] * 10
+    assert replica.passed_unlimited == 10
+    assert [entry["event"] for entry in logs] == ["rate_limits.redis_lost"]
+
+
+@pytest.mark.usefixtures("patient_rate_limits")
+async def test_redis_that_comes_back_is_noticed_and_limits_again(
+    new_valkey: Callable[[], ValkeyProcess], new_replica: Callable[..., Replica]
+) -> None:
+    valkey = new_valkey()
+    replica = new_replica(valkey.url)
+    valkey.kill()
+    assert await replica.hits(10, "somebody") == [None] * 10
+    valkey.start()
+    with capture_logs() as logs:
+        assert await replica.hits(10, "somebody") == [None] * 10, "it was asked in the pause"
+        replica.monotonic += PAUSE_SECONDS
+        assert (await replica.hits(10, "somebody")).count(None) == 5
+    assert replica.passed_unlimited == 20
+    assert [entry["event"] for entry in logs] == ["rate_limits.redis_back"]
+
+
+async def test_while_redis_is_away_one_request_in_a_second_asks_for_it(
+    new_valkey: Callable[[], ValkeyProcess], new_replica: Callable[..., Replica]
+) -> None:
+    valkey = new_valkey()
+    replica = new_replica(valkey.url)
+    valkey.kill()
+    await replica.hits(1, "somebody")
+    replica.monotonic += PAUSE_SECONDS
+    with capture_logs() as logs:
+        assert await replica.hits(5, "somebody") == [None] * 5
+    assert logs == [], "an incident is one line"
+
+
+async def test_a_redis_that_accepts_and_never_answers_costs_a_tenth_of_a_second(
+    new_replica: Callable[..., Replica],
+) -> None:
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        replica = new_replica(f"redis://127.0.0.1:{port}")
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        answers = await asyncio.gather(*(replica.limiter.hit(BUDGET, "a") for _ in range(50)))
+        took = loop.time() - started
+        await replica.limiter.close()
+    assert answers == [None] * 50
+    assert took < 1.0
+
+
+async def test_no_log_line_shows_the_password_of_redis(
+    new_replica: Callable[..., Replica],
+) -> None:
+    replica = new_replica("redis://user:the-password@127.0.0.1:1/0")
+    with capture_logs() as logs:
+        assert await replica.hits(1, "somebody") == [None]
+    assert "the-password" not in str(logs)

@@ -1,0 +1,53 @@
+"""The key sets that clients publish at their `jwks_uri`: fetched when one is needed, and kept."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final
+
+from joserfc.jwk import KeySet
+
+from auth_server.client_documents.documents import DocumentUnavailable, FetchDocument
+from auth_server.domain.client_keys import KeyRefused, usable_keys
+from service_kit.http_client import FetchFailed
+from service_kit.jwks_cache import JwksCache, fixed_location
+
+MAX_JWKS_BYTES: Final = 32 * 1024
+# How long a key serves that its client has withdrawn.
+MAX_AGE_SECONDS: Final = 900.0
+# At most so many sets are remembered; the one that was not used for longest makes room.
+MOST_SETS: Final = 256
+
+
+class PublishedKeySets:
+    """A cache per URI: one fetch at a time, one attempt per cool-down, the last good set stays."""
+
+    def __init__(self, fetch_document: FetchDocument, monotonic: Callable[[], float]) -> None:
+        self._fetch_document = fetch_document
+        self._monotonic = monotonic
+        self._caches: OrderedDict[str, JwksCache] = OrderedDict()
+
+    async def key_set_for(self, jwks_uri: str, key_id: str | None) -> KeySet:
+        """Return the newest set that may be had for a signature with this kid.
+
+        Raises JwksUnavailable, as JwksCache does.
+        """
+        cache = self._caches.get(jwks_uri)
+        if cache is None:
+            cache = JwksCache(
+                self._fetch,
+                fixed_location(jwks_uri),
+                self._monotonic,
+                max_age_seconds=MAX_AGE_SECONDS,
+            )
+            self._caches[jwks_uri] = cache
+            if len(self._caches) > MOST_SETS:
+                self._caches.popitem(last=False)
+        self._caches.move_to_end(jwks_uri)
+        return await cache.key_set_for(key_id)
+
+    async def _fetch(self, url: str) -> dict[str, Any]:
+        try:
+            fetched = await self._fetch_document(url, max_bytes=MAX_JWKS_BYTES)
+            return usable_keys(fetched.content)
+        except (DocumentUnavailable, KeyRefused) as error:
+            raise FetchFailed(str(error)) from error

@@ -1,0 +1,146 @@
+"""Who is asked to come back later: budgets that nobody can spend for somebody else.
+
+A budget is counted by address, by address and claimed client_id, or by a grant whose handle was
+presented. Never by client_id alone: it is no secret, and anybody may name it.
+"""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from auth_server.domain.clients import Client, TokenEndpointAuthMethod
+from auth_server.domain.errors import InvalidClient, OAuthError, TooManyRequests
+from auth_server.domain.resources import ProtectedResource, ProtectedResources
+from auth_server.endpoints.account_sign_in import SIGN_IN
+from auth_server.endpoints.client_authentication import presented_credentials
+from auth_server.endpoints.parameters import Parameters
+from auth_server.endpoints.resource_server import authenticated_resource
+from auth_server.flows.authenticate_client import AuthenticateClient
+from service_kit.counted_addresses import CountedAddresses
+from service_kit.rate_limits import Budget, RateLimiter
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """What a caller may do at each endpoint."""
+
+    authorize: Budget
+    pages: Budget
+    register: Budget
+    token: Budget
+    token_address: Budget
+    refresh: Budget
+    client_failures: Budget
+    introspection_failures: Budget
+
+    def of_path(self, path: str) -> Budget:
+        """What one address may do at a path of the public port, whoever is behind it."""
+        by_path = {
+            "/authorize": self.authorize,
+            # It starts a sign-on at PingOne, too.
+            SIGN_IN: self.authorize,
+            "/register": self.register,
+            "/token": self.token_address,
+            "/revoke": self.token_address,
+        }
+        return by_path.get(path, self.pages)
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """Refuses with TooManyRequests, which says when to come back."""
+
+    limiter: RateLimiter
+    budgets: Budgets
+    addresses: CountedAddresses
+
+    async def limit_address(self, request: Request) -> None:
+        """A dependency of routes: spends before anything of the request is read."""
+        address = self.address_of(request)
+        if address is not None:
+            await self.spend(self.budgets.of_path(request.scope["path"]), address)
+
+    async def limit_refresh(self, grant_id: str) -> None:
+        """Spend for a grant whose refresh handle was presented."""
+        await self.spend(self.budgets.refresh, grant_id)
+
+    async def spend(self, budget: Budget, *key: str) -> None:
+        """Count one; raise TooManyRequests if the budget has no room for it."""
+        _refuse(await self.limiter.hit(budget, *key))
+
+    async def check(self, budget: Budget, *key: str) -> None:
+        """Raise TooManyRequests if spend would, without counting."""
+        _refuse(await self.limiter.peek(budget, *key))
+
+    def address_of(self, request: Request) -> str | None:
+        """Whom this request's address stands for; None if it tells nobody apart."""
+        return self.addresses.key(None if request.client is None else request.client.host)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitedAuthentication:
+    """Client authentication that counts: attempts generously, wrong proofs closely.
+
+    A stranger spends only what is counted under their own address. Nothing has been spent of a
+    code, a handle or an assertion when this refuses.
+    """
+
+    authenticate: AuthenticateClient
+    limits: RateLimits
+
+    async def __call__(self, request: Request, form: Parameters) -> Client:
+        """Return the proven client; raise TooManyRequests, InvalidRequest or InvalidClient."""
+        presented = presented_credentials(request, form)
+        address = self.limits.address_of(request)
+        if address is None:
+            return await self.authenticate(presented)
+        key = (presented.client_id, address)
+        budgets = self.limits.budgets
+        await self.limits.spend(budgets.token, *key)
+        if presented.method is TokenEndpointAuthMethod.NONE:
+            # There is nothing to guess: an app that was removed always gets its invalid_client.
+            return await self.authenticate(presented)
+        await self.limits.check(budgets.client_failures, *key)
+        try:
+            return await self.authenticate(presented)
+        except InvalidClient:
+            await self.limits.spend(budgets.client_failures, *key)
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class LimitedResourceServers:
+    """Authentication of resource servers that counts the failed ones only.
+
+    A right credential is always accepted: who shares mcp's address, and fails in its name, must
+    not be able to stop it.
+    """
+
+    resources: ProtectedResources
+    limits: RateLimits
+
+    async def __call__(self, request: Request) -> ProtectedResource:
+        """Return the proven resource; raise TooManyRequests, InvalidRequest or InvalidClient."""
+        try:
+            return authenticated_resource(request, self.resources)
+        except InvalidClient:
+            address = self.limits.address_of(request)
+            # Who brings nothing has guessed nothing.
+            if address is not None and "authorization" in request.headers:
+                key = (_claimed_client_id(request), address)
+                await self.limits.spend(self.limits.budgets.introspection_failures, *key)
+            raise
+
+
+def _refuse(seconds: int | None) -> None:
+    if seconds is not None:
+        raise TooManyRequests(
+            "too many requests; try again when Retry-After says", retry_after_seconds=seconds
+        )
+
+
+def _claimed_client_id(request: Request) -> str:
+    try:
+        return presented_credentials(request, Parameters()).client_id
+    except OAuthError:
+        return ""

@@ -1,0 +1,91 @@
+"""A client proves itself, by the one method that it registered (RFC 6749 2.3, RFC 7523)."""
+
+import hmac
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from joserfc.jwk import Key
+
+from auth_server.client_documents.key_sets import PublishedKeySets
+from auth_server.domain.client_assertions import UnverifiedAssertion, check_claims, refused
+from auth_server.domain.client_keys import import_keys
+from auth_server.domain.clients import Client, TokenEndpointAuthMethod
+from auth_server.domain.errors import TemporarilyUnavailable
+from auth_server.domain.handles import digest
+from auth_server.storage.database import Database
+from service_kit.jwks_cache import JwksUnavailable
+
+ResolveClientId = Callable[[str], Awaitable[Client]]
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedCredentials:
+    """What a request claims, unverified: a secret, an assertion, or neither."""
+
+    client_id: str
+    method: TokenEndpointAuthMethod
+    client_secret: str | None = field(default=None, repr=False)
+    assertion: UnverifiedAssertion | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticateClient:
+    """Accepts a secret by its digest, and an assertion by its signature, its claims and once.
+
+    `audiences` is what an assertion may name: the issuer and the token endpoint.
+    """
+
+    resolve_client: ResolveClientId
+    key_sets: PublishedKeySets
+    database: Database
+    audiences: frozenset[str]
+    now: Callable[[], datetime]
+
+    async def __call__(self, presented: PresentedCredentials) -> Client:
+        """Return the proven client; raise InvalidClient.
+
+        Raises TemporarilyUnavailable if the client's keys cannot be fetched: that is an outage of
+        its own making or the network's, and says nothing about who is asking.
+        """
+        client = await self.resolve_client(presented.client_id)
+        if presented.method is not client.metadata.token_endpoint_auth_method:
+            raise refused("not the registered authentication method")
+        if presented.assertion is not None:
+            await self._accept(client, presented.assertion)
+        elif not _is_proven(client, presented.client_secret):
+            raise refused("wrong client_secret")
+        return client
+
+    async def _accept(self, client: Client, assertion: UnverifiedAssertion) -> None:
+        registered = client.metadata.token_endpoint_auth_signing_alg
+        if registered not in (None, assertion.algorithm):
+            raise refused("alg is not the registered one")
+        # Nothing is held meanwhile: a slow publisher of keys costs no connection to the database.
+        claims = assertion.verified_claims(await self._keys_of(client, assertion))
+        accepted = check_claims(claims, client.client_id, self.audiences, self.now())
+        async with self.database.transaction() as tx:
+            is_first_use = await tx.spent_assertions.spend(
+                accepted.digest, expires_at=accepted.expires_at
+            )
+        if not is_first_use:
+            raise refused("the assertion was used before")
+
+    async def _keys_of(self, client: Client, assertion: UnverifiedAssertion) -> Iterable[Key]:
+        metadata = client.metadata
+        if metadata.jwks_uri is None:
+            return import_keys(metadata.jwks or {"keys": []})
+        try:
+            return await self.key_sets.key_set_for(metadata.jwks_uri, assertion.key_id)
+        except JwksUnavailable as error:
+            raise TemporarilyUnavailable(
+                "the client's keys cannot be fetched for now; try again later", detail=str(error)
+            ) from error
+
+
+def _is_proven(client: Client, client_secret: str | None) -> bool:
+    if client_secret is None:
+        return client.secret_digest is None
+    if client.secret_digest is None:
+        return False
+    return hmac.compare_digest(digest(client_secret), client.secret_digest)

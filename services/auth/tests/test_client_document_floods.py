@@ -1,0 +1,136 @@
+"""Documents that many ask for at once: one fetch each, a bound for all, and nobody else waits."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import httpx
+import pytest
+from auth_answers import problem_page
+from auth_back_channel import replica_of
+from auth_harness import AuthUnderTest
+from published_documents import CLIENT_DOCUMENT, CLIENT_URL
+
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+class Held:
+    """Holds the web's answers back, and tells when so many questions are there."""
+
+    def __init__(self) -> None:
+        self.let_go = asyncio.Event()
+        self._waiting = 0
+        self._changed = asyncio.Condition()
+
+    async def __call__(self) -> None:
+        async with self._changed:
+            self._waiting += 1
+            self._changed.notify_all()
+        await self.let_go.wait()
+
+    async def until(self, count: int) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._waiting >= count)
+
+
+@pytest.fixture
+async def held(auth: AuthUnderTest) -> AsyncIterator[Held]:
+    held = Held()
+    auth.published.before_answering = held
+    yield held
+    held.let_go.set()
+
+
+def ask(auth: AuthUnderTest, urls: Sequence[str]) -> list[asyncio.Task[httpx.Response]]:
+    """Send a browser for each to /authorize; what is asked for is published."""
+    for url in urls:
+        auth.published.publish(url, {**CLIENT_DOCUMENT, "client_id": url})
+    return [asyncio.create_task(auth.authorize(auth.new_browser(), client_id=url)) for url in urls]
+
+
+async def test_a_document_is_fetched_once_however_many_ask_at_once(
+    auth: AuthUnderTest, held: Held
+) -> None:
+    asking = ask(auth, [CLIENT_URL] * 20)
+    await held.until(1)
+    asking.pop().cancel()  # a browser that goes away takes nothing from the others
+    held.let_go.set()
+    pages = await asyncio.gather(*asking)
+    assert {page.status_code for page in pages} == {200}
+    assert auth.published.fetched == [CLIENT_URL]
+
+
+@ON_SQLITE
+async def test_a_flood_of_urls_opens_so_many_connections_and_no_more(
+    auth: AuthUnderTest, held: Held
+) -> None:
+    first = ask(auth, [f"https://h{number}.example/client" for number in range(32)])
+    await held.until(32)
+    refused = await asyncio.gather(*ask(auth, [CLIENT_URL, "https://h0.example/other"]))
+    for response in refused:
+        assert "too many applications" in problem_page(response, 503)
+    # Who is known already does not suffer, and no connection to the database is held.
+    assert (await auth.authorize(auth.new_browser())).status_code == 200
+    held.let_go.set()
+    assert {page.status_code for page in await asyncio.gather(*first)} == {200}
+    assert len(auth.published.fetched) == 32
+    assert [page.status_code for page in await asyncio.gather(*ask(auth, [CLIENT_URL]))] == [200]
+
+
+@ON_SQLITE
+async def test_one_host_gets_few_requests_at_once(auth: AuthUnderTest, held: Held) -> None:
+    first = ask(auth, [f"https://victim.example/{number}" for number in range(4)])
+    await held.until(4)
+    [refused] = await asyncio.gather(*ask(auth, ["https://victim.example/5"]))
+    problem_page(refused, 503)
+    other = ask(auth, ["https://other.example/1"])
+    await held.until(5)
+    held.let_go.set()
+    pages = await asyncio.gather(*first, *other)
+    assert {page.status_code for page in pages} == {200}
+    assert [page.status_code for page in await asyncio.gather(*ask(auth, [CLIENT_URL]))] == [200]
+
+
+async def test_who_has_a_copy_is_served_while_too_many_others_are_fetched(
+    auth: AuthUnderTest, held: Held
+) -> None:
+    held.let_go.set()
+    auth.published.publish_client()
+    auth.client_id = CLIENT_URL
+    handles = await auth.obtain_handles()
+    held.let_go.clear()
+    auth.clock.advance(days=2)
+    flood = ask(auth, [f"https://h{number}.example/client" for number in range(32)])
+    await held.until(33)
+    refreshed = await auth.refresh(handles["refresh_token"])
+    assert refreshed.status_code == 200, refreshed.text
+    held.let_go.set()
+    await asyncio.gather(*flood)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_two_replicas_that_meet_a_client_at_once_both_serve_it(
+    auth: AuthUnderTest, held: Held
+) -> None:
+    async with replica_of(auth) as other:
+        asking = [*ask(auth, [CLIENT_URL]), *ask(other, [CLIENT_URL])]
+        await held.until(2)
+        held.let_go.set()
+        pages = await asyncio.gather(*asking)
+        assert {page.status_code for page in pages} == {200}
+        code = await auth.obtain_code(client_id=CLIENT_URL)
+        answer = await other.exchange(code, client_id=CLIENT_URL)
+        assert answer.status_code == 200, answer.text
+
+
+async def test_at_the_ceiling_clients_that_publish_themselves_make_room_like_all_others(
+    auth: AuthUnderTest,
+) -> None:
+    async with replica_of(auth, auth_client_ceiling=3) as full:
+        urls = [f"https://h{number}.example/client" for number in range(5)]
+        for url in urls:
+            full.clock.advance(seconds=1)
+            [page] = await asyncio.gather(*ask(full, [url]))
+            assert page.status_code == 200
+        async with full.resources.database.reading() as read:
+            kept = {one.client.client_id for one in await read.clients.newest(limit=10)}
+        assert kept == set(urls[2:])

@@ -1,0 +1,69 @@
+"""The headers that repeat the body (MCP 2026-07-28, Streamable HTTP): once, known, and readable.
+
+Whether they agree with the body is compared by the SDK; nothing here decides by a header what the
+body has to say.
+"""
+
+from typing import Any
+
+from mcp.shared.inbound import decode_header_value
+from mcp_types import PROTOCOL_VERSION_META_KEY, UNSUPPORTED_PROTOCOL_VERSION
+from mcp_types.jsonrpc import HEADER_MISMATCH
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from mcp_server.bearer.refusals import refuse_message
+
+_VERSION = "mcp-protocol-version"
+_METHOD = b"mcp-method"
+# Two readers of a repeated header may pick different copies; each of these decides something.
+_SINGLE = (_VERSION, "mcp-method", "mcp-name", "content-type", "content-length")
+_SUPPORTED_VERSIONS = [*MODERN_PROTOCOL_VERSIONS, *reversed(HANDSHAKE_PROTOCOL_VERSIONS)]
+
+
+def refuse_repeated(headers: Headers) -> None:
+    """Raise Refusal if a header that decides something appears more than once."""
+    for name in _SINGLE:
+        if len(headers.getlist(name)) > 1:
+            raise refuse_message(400, f"{name} appears more than once.", code=HEADER_MISMATCH)
+
+
+def check_version(message: dict[str, Any], headers: Headers) -> None:
+    """Name the versions of both eras to a client that speaks neither; raise Refusal.
+
+    The SDK would name the modern ones only, and such a client would not fall back to the older era.
+    """
+    requested = headers.get(_VERSION)
+    if requested is None or requested in _SUPPORTED_VERSIONS:
+        return
+    meta = message.get("params", {}).get("_meta")
+    if isinstance(meta, dict) and meta.get(PROTOCOL_VERSION_META_KEY, requested) != requested:
+        return  # the client contradicts itself, which the SDK tells it
+    raise refuse_message(
+        400,
+        "Unsupported protocol version",
+        code=UNSUPPORTED_PROTOCOL_VERSION,
+        data={"supported": _SUPPORTED_VERSIONS, "requested": requested},
+        request_id=message.get("id"),
+    )
+
+
+def with_plain_method(scope: Scope) -> Scope:
+    """Return the scope with Mcp-Method as it reads after decoding.
+
+    The SDK decodes Mcp-Name only, and an encoded method would be a mismatch although it is none.
+    """
+    return {
+        **scope,
+        "headers": [
+            (name, _decoded(value) if name == _METHOD else value)
+            for name, value in scope["headers"]
+        ],
+    }
+
+
+def _decoded(value: bytes) -> bytes:
+    decoded = decode_header_value(value.decode("latin-1"))
+    # Every method there is has an ASCII name; what cannot be one stays as it is, a mismatch.
+    return decoded.encode("ascii") if decoded is not None and decoded.isascii() else value
