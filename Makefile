@@ -73,6 +73,9 @@ compose-test: $(VENV)/.installed ## Build the images, run docker-compose.yml, dr
 conformance: $(VENV)/.installed ## The official MCP conformance suite against the whole stack (needs the npm registry once)
 	$(BIN)/python tests/conformance/run.py
 
+real-clients: $(VENV)/.installed ## Programs from npm sign in and call tools: SDKs, Inspector, mcp-remote (needs the npm registry once)
+	REAL_CLIENTS=$(STATE)/real-clients $(BIN)/python -m pytest tests/real_clients -v $(PYTEST_ARGS)
+
 ##@ Maintain
 
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -110,4 +113,4 @@ $(VENV)/.installed: $(VENV)/bin/python requirements/development.txt $(MEMBER_PRO
 	@echo "$(CURDIR)/dev" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/mcp_pingone_local_stack.pth"
 	@touch $@
 
-.PHONY: demo dev compose migrate clean test prove check check-deploy compose-test conformance format format-check lint types imports lock distclean help
+.PHONY: demo dev compose migrate clean test prove check check-deploy compose-test conformance real-clients format format-check lint types imports lock distclean help
