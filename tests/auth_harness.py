@@ -21,6 +21,7 @@ from published_documents import PublishedDocuments
 from starlette.types import ASGIApp
 
 from auth_server.app import Resources, create_internal_app, create_public_app, open_resources
+from auth_server.client_documents.documents import FetchDocument
 from auth_server.settings import AuthSettings
 from pingone_simulator.app import create_app as create_simulator
 from pingone_simulator.settings import SimulatorSettings
@@ -276,9 +277,16 @@ class AuthUnderTest:
 
 @asynccontextmanager
 async def auth_under_test(
-    database_url: str, *, simulator: dict[str, Any] | None = None, **settings: Any
+    database_url: str,
+    *,
+    simulator: dict[str, Any] | None = None,
+    fetch_document: FetchDocument | None = None,
+    **settings: Any,
 ) -> AsyncIterator[AuthUnderTest]:
-    """Start the server on a migrated database; `settings` and `simulator` change defaults."""
+    """Start the server on a migrated database; `settings` and `simulator` change defaults.
+
+    Documents of clients come from `published`, unless `fetch_document` gets them elsewhere.
+    """
     clock = Clock()
     simulator_settings = SimulatorSettings(
         **{"redirect_uris": f"{ISSUER}/callback", **(simulator or {})}
@@ -309,7 +317,7 @@ async def auth_under_test(
         monotonic=clock.monotonic,
         fetch=transport.fetch,
         transport=transport,
-        fetch_document=published,
+        fetch_document=fetch_document or published,
     ) as resources:
         auth = AuthUnderTest(
             resources=resources,

@@ -168,7 +168,9 @@ async def test_with_a_hundred_thousand_keys_a_hit_is_as_cheap_as_without() -> No
     assert time.process_time() - started < 0.5
 
 
-@pytest.mark.parametrize("url", ["", "redis://redis:6379/1", "rediss://user:pass@redis:6379"])
+@pytest.mark.parametrize(
+    "url", ["", "redis://redis:6379/1", "rediss://user:pass@redis:6379?ssl_cert_reqs=none"]
+)
 def test_a_redis_is_named_by_url_or_not_at_all(url: str) -> None:
     assert check_redis_url(url) == url
 
@@ -177,4 +179,11 @@ def test_a_redis_is_named_by_url_or_not_at_all(url: str) -> None:
 def test_another_url_is_refused_without_quoting_it(url: str) -> None:
     with pytest.raises(ValueError, match="must be redis://host:port") as refused:
         check_redis_url(url)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("option", ["timeout=1", "socket_timeout=secret", "db=secret"])
+def test_an_option_that_would_fail_every_request_is_refused_without_quoting_it(option: str) -> None:
+    with pytest.raises(ValueError, match="option") as refused:
+        check_redis_url(f"redis://user:secret@redis:6379?{option}")
     assert "secret" not in str(refused.value)

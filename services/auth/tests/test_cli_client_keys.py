@@ -50,7 +50,9 @@ async def test_keys_that_cannot_be_used_are_refused_in_a_line(
     uri, file = ("--jwks-uri", JWKS_URI), jwks_file(tmp_path, json.dumps(key_set(EC)))
     for options in ((*uri, *file), (*uri, "--confidential"), (*file, "--confidential")):
         assert (await run(*ADD, *options)).exit_code == 2, options
-    assert (await run(*ADD, "--jwks-file", str(tmp_path / "none"))).exit_code == 2
+    missing = await run(*ADD, "--jwks-file", str(tmp_path / "none"))
+    assert missing.exit_code == 2
+    assert "No such file" in missing.stderr
     assert (await run(*ADD, *jwks_file(tmp_path, "no JSON"))).exit_code == 2
     private = jwks_file(tmp_path, json.dumps({"keys": [EC.as_dict(private=True)]}))
     for option in (private, ("--jwks-uri", "http://ci.example/jwks")):

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Sequence
 
 import httpx
 import pytest
-from auth_answers import problem_page
-from auth_back_channel import replica_of
-from auth_harness import AuthUnderTest
+from auth_answers import count_rows, problem_page
+from auth_back_channel import refusal, replica_of
+from auth_harness import AuthUnderTest, redirect_query
 from published_documents import CLIENT_DOCUMENT, CLIENT_URL
+
+from auth_server.storage.tables import audit_events
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -134,3 +136,55 @@ async def test_at_the_ceiling_clients_that_publish_themselves_make_room_like_all
         async with full.resources.database.reading() as read:
             kept = {one.client.client_id for one in await read.clients.newest(limit=10)}
         assert kept == set(urls[2:])
+
+
+async def test_a_url_at_the_token_endpoint_makes_nobody_fetch_or_store_anything(
+    auth: AuthUnderTest,
+) -> None:
+    before = await count_rows(auth, audit_events)
+    auth.published.publish_client()
+    for path in ("/token", "/revoke"):
+        form = {"client_id": CLIENT_URL, "grant_type": "refresh_token", "token": "nothing"}
+        answer = await auth.anyone.post(path, data=form)
+        assert refusal(answer, 401) == "invalid_client"
+    assert auth.published.fetched == []
+    assert await count_rows(auth, audit_events) == before
+    # The authorization endpoint, to which a person has come, is where a client becomes known.
+    auth.client_id = CLIENT_URL
+    handles = await auth.obtain_handles()
+    assert (await auth.refresh(handles["refresh_token"])).status_code == 200
+
+
+async def test_a_client_that_made_room_while_somebody_signed_in_redeems_its_code_all_the_same(
+    auth: AuthUnderTest,
+) -> None:
+    auth.published.publish_client()
+    async with replica_of(auth, auth_client_ceiling=1) as full:
+        full.client_id = CLIENT_URL
+        browser = full.new_browser()
+        page = await full.authorize(browser)
+        await full.register()
+        returned = await full.sign_on(browser, await full.decide(browser, page))
+        code = redirect_query(await full.back(browser, returned))["code"]
+        answer = await full.exchange(code)
+        assert answer.status_code == 200, answer.text
+        assert auth.published.fetched == [CLIENT_URL] * 2
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_who_waits_to_store_a_copy_holds_no_row_that_others_wait_for(
+    auth: AuthUnderTest,
+) -> None:
+    """Two that made room by each other's rows, and waited for them then, would be a deadlock."""
+    made_room = auth.client_id
+    assert [page.status_code for page in await asyncio.gather(*ask(auth, [CLIENT_URL]))] == [200]
+    auth.clock.advance(hours=2)
+    database, now = auth.resources.database, auth.clock()
+    async with replica_of(auth, auth_client_ceiling=1) as full:
+        async with database.transaction() as tx, asyncio.timeout(10):
+            await tx.clients.postpone_document(CLIENT_URL, fresh_until=now)
+            [asking] = ask(full, [CLIENT_URL])
+            async with database.reading() as read:
+                while await read.clients.record(made_room) is not None:
+                    assert not asking.done()
+        assert (await asking).status_code == 200

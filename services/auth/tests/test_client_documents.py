@@ -1,5 +1,6 @@
 """Clients that publish themselves: a CLIENT_URL as client_id, and the document behind it."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -86,6 +87,28 @@ async def test_a_copy_is_kept_within_our_own_bounds(
     auth.clock.advance(seconds=1)
     await auth.obtain_code()
     assert len(auth.published.fetched) == 2
+
+
+@ON_SQLITE
+async def test_a_browser_that_goes_away_does_not_end_the_fetch_that_it_began(
+    published: AuthUnderTest,
+) -> None:
+    is_asked, let_go = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        is_asked.set()
+        await let_go.wait()
+
+    published.published.before_answering = slow
+    leaving = asyncio.create_task(published.authorize(published.new_browser()))
+    async with asyncio.timeout(10):
+        await is_asked.wait()
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    staying = asyncio.create_task(published.authorize(published.new_browser()))
+    let_go.set()
+    assert (await staying).status_code == 200
+    assert published.published.fetched == [CLIENT_URL]
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,21 @@ async def test_what_is_no_live_token_is_refused(guarded: AuthUnderTest, run: Com
     )
 
 
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer mcpit_x"}])
+@ON_SQLITE
+async def test_without_a_token_nothing_of_the_body_is_read(
+    guarded: AuthUnderTest, headers: dict[str, str]
+) -> None:
+    read: list[bytes] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(b"no JSON")
+        yield b"no JSON"
+
+    assert challenge(await guarded.anyone.post("/register", content=body(), headers=headers))
+    assert read == []
+
+
 @ON_SQLITE
 async def test_an_unlimited_token_ends_by_its_expiry_only(
     guarded: AuthUnderTest, run: Commands

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from auth_server.settings import AuthSettings
-from auth_server.storage.key_files import MAX_BYTES
+from service_kit.key_files import MAX_BYTES
 from service_kit.settings import InvalidSettings, read_settings
 
 ONE = base64.b64encode(bytes(range(32))).decode()

@@ -1,5 +1,6 @@
 """Keys that a client publishes at its jwks_uri: fetched when needed, cached, rotated, away."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -9,9 +10,11 @@ from auth_harness import AuthUnderTest
 from client_assertions import EC, OTHER_EC, RSA, key_set, proof, register_with_keys
 from joserfc.jwk import Key
 
-from auth_server.client_documents import key_sets
+from auth_server.client_documents import fetcher, key_sets
 from auth_server.client_documents.documents import DocumentUnavailable, FetchedDocument
 from auth_server.client_documents.key_sets import PublishedKeySets
+from auth_server.flows import client_documents
+from service_kit.jwks_cache import JwksUnavailable
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 JWKS_URI = "https://chatgpt.example/oauth/jwks.json"
@@ -164,3 +167,33 @@ async def test_the_sets_that_are_remembered_are_bounded(monkeypatch: pytest.Monk
         await sets.key_set_for(name, EC.kid)
     # a was used when d came, so b made room for d.
     assert fetched == ["a", "b", "c", "d", "b"]
+
+
+async def test_keys_take_their_share_of_connections_and_leave_the_documents_theirs() -> None:
+    let_go = asyncio.Event()
+    asked: list[str] = []
+
+    async def fetch(url: str, *, max_bytes: int) -> FetchedDocument:
+        assert max_bytes == key_sets.MAX_JWKS_BYTES
+        asked.append(url)
+        await let_go.wait()
+        return FetchedDocument(key_set(EC))
+
+    sets = PublishedKeySets(fetch, lambda: 0.0)
+    # Four hosts too many, and of one host one too many.
+    hosts = [f"https://h{number}.example/keys" for number in range(32)]
+    urls = [*(f"https://h0.example/{number}" for number in range(4)), *hosts]
+    asking = [asyncio.create_task(sets.key_set_for(url, EC.kid)) for url in urls]
+    await asyncio.wait(asking[-1:], timeout=5)  # the last is refused at once, after all others
+    assert asked == [*urls[:4], *hosts[1:29]]
+    let_go.set()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    refused = [
+        url
+        for url, answer in zip(urls, answers, strict=True)
+        if isinstance(answer, JwksUnavailable)
+    ]
+    assert refused == [hosts[0], *hosts[29:]]
+    # What is over counts no longer.
+    assert await sets.key_set_for("https://h99.example/keys", EC.kid)
+    assert key_sets.MOST_AT_ONCE + client_documents.MOST_AT_ONCE <= fetcher.MOST_AT_ONCE

@@ -18,6 +18,7 @@ from auth_rate_limits import (
     token_from,
     too_many,
 )
+from client_assertions import presented, proof, register_with_keys, right_claims, signed
 from rate_limit_clock import RateLimitClock
 
 Start = Callable[..., AbstractAsyncContextManager[AuthUnderTest]]
@@ -181,6 +182,24 @@ async def test_right_proofs_are_no_failures(start: Start) -> None:
         client = await auth.register(token_endpoint_auth_method="client_secret_post")
         for _ in range(5):
             assert await guess(auth, client, OURS, client["client_secret"]) == 400
+
+
+async def test_a_stranger_who_spoils_assertions_does_not_stop_the_client_that_signs_them(
+    start: Start,
+) -> None:
+    """As behind a hosted client, whose people share its client_id, its key and its addresses."""
+    async with start(auth_limit_client_failures="1/minute") as auth:
+        client_id = await register_with_keys(auth)
+        for _ in range(5):
+            # Signed for another server, and sent here by what that server says of itself.
+            claims = right_claims(auth, client_id, aud="https://evil.example")
+            response = await token_from(auth, OURS, client_id=None, **presented(signed(claims)))
+            assert refusal(response, 401) == "invalid_client"
+            assert await guess(auth, {"client_id": client_id}, OURS, "a secret") in (401, 429)
+        response = await token_from(
+            auth, OURS, client_id=None, grant_type="none", **proof(auth, client_id)
+        )
+        assert refusal(response) == "unsupported_grant_type"
 
 
 async def test_a_grant_that_refreshes_in_a_loop_is_slowed_down_and_loses_nothing(

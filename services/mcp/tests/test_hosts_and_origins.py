@@ -32,6 +32,18 @@ async def test_a_foreign_host_is_421(world: "World", era: str, host: str) -> Non
     assert response.status_code == 421
 
 
+async def test_a_host_has_no_case(world: "World", era: str) -> None:
+    async with world.running() as door:
+        response = await door.post(
+            "tools/list",
+            handle=world.sign_in(),
+            version=era,
+            headers={"Host": "LocalHost:8081"},
+        )
+
+    assert response.status_code == 200
+
+
 @pytest.mark.standard("MCP 2026-07-28 streamable-http: Origin")
 async def test_in_production_only_the_own_host_and_the_named_origins_are_served(
     world: "World", era: str

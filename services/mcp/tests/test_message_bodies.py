@@ -1,6 +1,7 @@
 """Which request bodies are read as one message: size, depth, time, form."""
 
 import asyncio
+import gzip
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,19 @@ async def test_a_body_over_the_bound_is_413(world: "World", era: str, declared: 
 
     assert response.status_code == 413
     assert response.json()["jsonrpc"] == "2.0"
+
+
+async def test_a_compressed_body_is_415_and_not_unpacked(world: "World", era: str) -> None:
+    async with world.running() as door:
+        request = door.request("tools/list", handle=world.sign_in(), version=era)
+        content = gzip.compress(request.content)
+        headers = {**request.headers, "content-length": str(len(content))}
+        headers["content-encoding"] = "gzip"
+        response = await door.http.post("/mcp", content=content, headers=headers)
+
+    assert response.status_code == 415
+    assert response.headers["accept-encoding"] == "identity"
+    assert "compressed" in response.json()["error"]["message"]
 
 
 async def test_a_message_is_rejected_by_depth_and_a_shallow_large_one_is_not(

@@ -7,6 +7,7 @@ records something that the system does by itself does not ask here.
 import ipaddress
 from collections.abc import Iterable
 from contextvars import ContextVar
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
 
@@ -114,6 +115,7 @@ def _is_port(text: str) -> bool:
     return text[0] == ":" and text[1:].isascii() and text[1:].isdigit()
 
 
+@lru_cache(maxsize=4096)  # parsing costs as much as everything else here, and callers come again
 def parse_address(text: str) -> Address | None:
     """Read an address, IPv4 if it is one in IPv6's clothes; None for anything else."""
     # A zone ("%eth0") names an interface of whoever wrote it, and is free text.

@@ -80,13 +80,21 @@ def parse_limits(notation: str) -> tuple[RateLimitItem, ...]:
 
 def check_redis_url(url: str) -> str:
     """Return the URL of a Redis, or of none, unchanged; raise ValueError without quoting it."""
+    if not url:
+        return url
     try:
         parts = urlsplit(url)
         is_usable = parts.scheme in {"redis", "rediss"} and parts.hostname and parts.port != 0
     except ValueError:
         is_usable = False
-    if url and not is_usable:
+    if not is_usable:
         raise ValueError("must be redis://host:port or rediss://user:password@host:port")
+    try:
+        pool: Any = ConnectionPool.from_url(url)
+        # Connects to nothing. A wrong option would otherwise fail every request that is counted.
+        pool.make_connection()
+    except (TypeError, ValueError, RedisError):
+        raise ValueError("has an option after ? that redis-py does not take") from None
     return url
 
 

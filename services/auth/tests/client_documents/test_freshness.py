@@ -41,6 +41,17 @@ NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
         ({"Expires": "Mon, 02 Nov 2020 10:30:00 GMT"}, 0),
         ({"Expires": "0"}, 0),
         ({"Expires": "Mon, 99 Nov 2026 10:30:00 GMT"}, 0),
+        # Numbers that no date of Python's can hold.
+        ({"Expires": "Mon, 02 Nov 99999999999 10:30:00 GMT"}, 0),
+        ({"Expires": f"Mon, {'9' * 20} Nov 2026 10:30:00 GMT"}, 0),
+        ({"Expires": f"Mon, 02 Nov 2026 10:30:00 +{'9' * 20}"}, 0),
+        (
+            {
+                "Expires": "Mon, 02 Nov 2026 10:30:00 GMT",
+                "Date": "Mon, 02 Nov 99999999999 10:00:00 GMT",
+            },
+            3600,
+        ),
     ],
 )
 def test_freshness_is_what_the_headers_say(headers: dict[str, str], seconds: int | None) -> None:

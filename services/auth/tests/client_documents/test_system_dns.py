@@ -1,6 +1,8 @@
 """The system's resolver, asked for absolute names in threads of its own."""
 
+import asyncio
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -56,3 +58,27 @@ async def test_a_name_that_is_not_there_is_an_os_error() -> None:
     with pytest.raises(OSError, match="no such name"):
         await dns("gone.example")
     dns.close()
+
+
+async def test_name_servers_that_never_answer_do_not_hold_up_the_names_of_others(
+    monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
+    """A look-up that was given up holds its thread until the system gives it up as well."""
+    answer, system = threading.Event(), socket.getaddrinfo
+
+    def getaddrinfo(host: str, port: None, **options: Any) -> list[Any]:
+        if host.startswith("slow"):
+            answer.wait()
+        return list(system(host, port, **options))
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    dns = SystemDns()
+    # As many as a minute's budget of one address at /authorize asks for in half a minute.
+    slow = [asyncio.ensure_future(dns(f"slow{number}.example")) for number in range(150)]
+    try:
+        assert await asyncio.wait_for(dns("client.example"), 5)
+    finally:
+        answer.set()
+        await asyncio.gather(*slow)
+        dns.close()
+    assert len(asked) == 151

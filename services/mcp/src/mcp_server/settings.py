@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from pydantic_settings import NoDecode
 
 from service_kit.client_address import parse_trusted_proxies
+from service_kit.key_files import read_key_file, split_keys
 from service_kit.rate_limits import check_redis_url, parse_limits
 from service_kit.settings import (
     ServiceSettings,
@@ -21,7 +22,6 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 MCP_PATH = "/mcp"
 MIN_KEY_BYTES: Final = 32
-_MAX_KEY_FILE_BYTES: Final = 64 * 1024
 # As browsers send them: in lower case, and without a path. A port may be `*`: any.
 _HOST: Final = r"(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?:\*|[1-9][0-9]{0,4}))?"
 _ORIGIN: Final = rf"[a-z][a-z0-9+.-]*://{_HOST}"
@@ -107,7 +107,7 @@ class Settings(ServiceSettings):
     @property
     def request_state_keys(self) -> tuple[str, ...]:
         """The keys, whether they came from a variable or from a file; none in development only."""
-        return _split(self.mcp_request_state_keys.get_secret_value())
+        return split_keys(self.mcp_request_state_keys.get_secret_value())
 
     @field_validator("mcp_resource")
     @classmethod
@@ -134,7 +134,7 @@ class Settings(ServiceSettings):
     @field_validator("mcp_allowed_hosts", "mcp_allowed_origins", mode="before")
     @classmethod
     def _split_names(cls, value: str | tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        names = _split(value) if isinstance(value, str) else value
+        names = split_keys(value) if isinstance(value, str) else value
         if info.field_name == "mcp_allowed_hosts":
             form, example = _HOST, "mcp.example.com, mcp.example.com:8443 or mcp.example.com:*"
         else:
@@ -142,7 +142,7 @@ class Settings(ServiceSettings):
         for name in names:
             port = name.rpartition(":")[2]
             if not re.fullmatch(form, name) or (port.isdecimal() and int(port) > 65535):
-                raise ValueError(f"must be a list of names such as {example}")
+                raise ValueError(f"must be exact names in lower case, such as {example}")
         return names
 
     @field_validator("mcp_limit_tool_calls", "mcp_limit_failures")
@@ -169,9 +169,7 @@ class Settings(ServiceSettings):
         text, file = value.get_secret_value(), info.data.get("mcp_request_state_keys_file", "")
         if text and file:
             raise ValueError("MCP_REQUEST_STATE_KEYS_FILE is set as well; keep one of the two")
-        keys = _split(_read_key_file(Path(file)) if file else text)
-        if file and not keys:
-            raise ValueError(f"{file} holds no key")
+        keys = read_key_file(Path(file)) if file else split_keys(text)
         if any(len(key.encode()) < MIN_KEY_BYTES for key in keys) or len(set(keys)) < len(keys):
             raise ValueError(f"must be different keys of at least {MIN_KEY_BYTES} characters each")
         return SecretStr(",".join(keys))
@@ -193,22 +191,3 @@ class Settings(ServiceSettings):
         for key in self.request_state_keys:
             refuse_placeholder("MCP_REQUEST_STATE_KEYS", key)
         return self
-
-
-def _split(text: str) -> tuple[str, ...]:
-    items = text.replace("\n", ",").split(",")
-    return tuple(item.strip() for item in items if item.strip())
-
-
-def _read_key_file(path: Path) -> str:
-    """Return the text of a file of keys; raise ValueError, which names the file and never a key."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_KEY_FILE_BYTES + 1)
-        if len(content) > _MAX_KEY_FILE_BYTES:
-            raise ValueError(f"{path} is longer than {_MAX_KEY_FILE_BYTES} bytes")
-        return content.decode("utf-8")
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not text; is it the right file?") from None

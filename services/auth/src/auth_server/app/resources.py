@@ -90,7 +90,7 @@ class Resources:
         """Client authentication, of the token endpoint and of the revocation endpoint."""
         issuer = self.settings.auth_public_url
         return AuthenticateClient(
-            self.resolve_client,
+            self.resolve_client.known,
             self.key_sets,
             self.database,
             frozenset({issuer, f"{issuer}/token"}),

@@ -206,8 +206,11 @@ def _keys(jwks_uri: str | None, jwks_file: Path | None, *, confidential: bool) -
         return {}
     try:
         return keys | {"jwks": json.loads(jwks_file.read_bytes())}
-    except (OSError, ValueError, RecursionError):
-        raise typer.BadParameter("is no readable JSON", param_hint="--jwks-file") from None
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+        raise typer.BadParameter(reason, param_hint="--jwks-file") from None
+    except (ValueError, RecursionError):
+        raise typer.BadParameter("is not JSON", param_hint="--jwks-file") from None
 
 
 def _administer(store: Store) -> AdministerClients:

@@ -21,7 +21,9 @@ from auth_server.client_documents.public_addresses import is_public
 IsAllowed = Callable[[str], bool]
 
 DNS_TIMEOUT_SECONDS: Final = 3.0
-DNS_THREADS: Final = 32
+# A look-up that was given up keeps its thread until the system gives it up as well, which takes
+# some ten seconds: more threads than fetches at once, or slow name servers would stop all of them.
+DNS_THREADS: Final = 256
 MOST_ADDRESSES: Final = 16
 
 

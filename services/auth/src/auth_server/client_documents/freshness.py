@@ -54,6 +54,6 @@ def _seconds(value: str) -> timedelta | None:
 def _date(value: str) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # the last: a year, a day or a zone too large
         return None
     return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)

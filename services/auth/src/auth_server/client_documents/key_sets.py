@@ -1,8 +1,9 @@
 """The key sets that clients publish at their `jwks_uri`: fetched when one is needed, and kept."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from joserfc.jwk import KeySet
 
@@ -16,6 +17,10 @@ MAX_JWKS_BYTES: Final = 32 * 1024
 MAX_AGE_SECONDS: Final = 900.0
 # At most so many sets are remembered; the one that was not used for longest makes room.
 MOST_SETS: Final = 256
+# Of what the fetcher does at once. The rest is for documents: whoever registers clients with slow
+# keys does not keep those away that publish themselves.
+MOST_AT_ONCE: Final = 32
+MOST_AT_ONCE_PER_HOST: Final = 4
 
 
 class PublishedKeySets:
@@ -25,6 +30,7 @@ class PublishedKeySets:
         self._fetch_document = fetch_document
         self._monotonic = monotonic
         self._caches: OrderedDict[str, JwksCache] = OrderedDict()
+        self._at_host: Counter[str] = Counter()
 
     async def key_set_for(self, jwks_uri: str, key_id: str | None) -> KeySet:
         """Return the newest set that may be had for a signature with this kid.
@@ -46,8 +52,16 @@ class PublishedKeySets:
         return await cache.key_set_for(key_id)
 
     async def _fetch(self, url: str) -> dict[str, Any]:
+        host = urlsplit(url).hostname or ""
+        if self._at_host.total() >= MOST_AT_ONCE or self._at_host[host] >= MOST_AT_ONCE_PER_HOST:
+            raise FetchFailed("too many other key sets are being fetched")
+        self._at_host[host] += 1
         try:
             fetched = await self._fetch_document(url, max_bytes=MAX_JWKS_BYTES)
             return usable_keys(fetched.content)
         except (DocumentUnavailable, KeyRefused) as error:
             raise FetchFailed(str(error)) from error
+        finally:
+            self._at_host[host] -= 1
+            if not self._at_host[host]:
+                del self._at_host[host]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from auth_server.domain.clients import Client, TokenEndpointAuthMethod
+from auth_server.domain.clients import Client
 from auth_server.domain.errors import InvalidClient, OAuthError, TooManyRequests
 from auth_server.domain.resources import ProtectedResource, ProtectedResources
 from auth_server.endpoints.account_sign_in import SIGN_IN
@@ -79,7 +79,7 @@ class RateLimits:
 
 @dataclass(frozen=True, slots=True)
 class LimitedAuthentication:
-    """Client authentication that counts: attempts generously, wrong proofs closely.
+    """Client authentication that counts: attempts generously, wrong secrets closely.
 
     A stranger spends only what is counted under their own address. Nothing has been spent of a
     code, a handle or an assertion when this refuses.
@@ -97,8 +97,10 @@ class LimitedAuthentication:
         key = (presented.client_id, address)
         budgets = self.limits.budgets
         await self.limits.spend(budgets.token, *key)
-        if presented.method is TokenEndpointAuthMethod.NONE:
-            # There is nothing to guess: an app that was removed always gets its invalid_client.
+        if not presented.method.has_secret:
+            # There is nothing to guess. An app that was removed always gets its invalid_client; and
+            # nobody makes a hosted client, whose people share its client_id and its addresses, sign
+            # for the wrong server until its right assertions are refused.
             return await self.authenticate(presented)
         await self.limits.check(budgets.client_failures, *key)
         try:

@@ -19,6 +19,8 @@ def register_routes(register_client: RegisterClient) -> APIRouter:
     @router.post("/register", status_code=201, summary="Register a client", **openapi.REGISTER)
     async def register(request: Request) -> Response:
         raw_token = _bearer_token(request)
+        # First: of who may not register, nothing is read.
+        register_client.check_presence(raw_token)
         registered = await register_client(await json_object(request), raw_token)
         return JSONResponse(_client_information(registered), status_code=201, headers=NO_STORE)
 

@@ -36,7 +36,8 @@ from auth_server.domain.lifetimes import Lifetimes
 from auth_server.flows.document_metrics import DocumentMetrics
 from auth_server.flows.recent_failures import RecentFailures
 from auth_server.storage.clients import ClientRecord
-from auth_server.storage.database import Database, StorageUnavailable
+from auth_server.storage.database import Database, StorageUnavailable, Transaction
+from auth_server.storage.grant_listing import GrantSelection
 from service_kit.background import BackgroundTasks
 
 MOST_AT_ONCE: Final = 32
@@ -85,8 +86,8 @@ class ClientDocuments:
         self._at_host: Counter[str] = Counter()
         self._failures = RecentFailures(monotonic)
 
-    async def client(self, client_id: str) -> Client:
-        """The client of a document's URL.
+    async def client(self, client_id: str, *, may_be_new: bool = True) -> Client:
+        """The client of a document's URL; only if it may be new, one without copy or grant here.
 
         Raises InvalidClient, UnusableDocument or, when too many documents are being fetched,
         TemporarilyUnavailable.
@@ -95,6 +96,11 @@ class ClientDocuments:
             raise InvalidClient("the client is unknown", detail="documents of this host are off")
         async with self._database.reading() as read:
             record = await read.clients.record(client_id)
+            is_strange = record is None and not (
+                may_be_new or await self._is_granted(read, client_id)
+            )
+        if is_strange:
+            raise InvalidClient("the client is unknown", detail="it has neither a copy nor a grant")
         if record is not None and record.disabled_at is not None:
             raise InvalidClient("the client is unknown", detail="the client is disabled")
         now = self._now()
@@ -108,6 +114,11 @@ class ClientDocuments:
             if record is None:
                 raise
             return record.client
+
+    async def _is_granted(self, read: Transaction, client_id: str) -> bool:
+        """True for a client that made room for others while somebody signed in with it."""
+        selection = GrantSelection(client_id=client_id)
+        return bool(await read.grant_listing.active(selection, now=self._now(), limit=1))
 
     async def _fetched_once(self, client_id: str, record: ClientRecord | None) -> Client:
         """Join the fetch that is under way, or start one; it belongs to no request."""
@@ -165,9 +176,11 @@ class ClientDocuments:
     ) -> Client | None:
         """Store the copy; None if an operator has disabled the client meanwhile."""
         now = self._now()
-        async with self._database.transaction() as tx:
-            if record is None:
+        if record is None:
+            # By itself: to hold these rows and to wait for the client's, crosswise, is a deadlock.
+            async with self._database.transaction() as tx:
                 await tx.clients.make_room(ceiling=self._rules.ceiling)
+        async with self._database.transaction() as tx:
             kept = await tx.clients.put_document(
                 client, fresh_until=fresh_until, expires_at=now + self._lifetimes.unused_client
             )

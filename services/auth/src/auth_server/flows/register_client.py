@@ -46,14 +46,22 @@ class RegisterClient:
 
         Raises InvalidToken where a token is needed; elsewhere one that came along is left alone.
         """
-        if self.needs_token:
-            _check_form(raw_token)
+        self.check_presence(raw_token)
         metadata = parse_client_metadata(document, self.private_use_schemes)
         registered = new_client(metadata, ClientOrigin.REGISTERED, self.now())
         async with self.database.transaction() as tx:
             token_id = await self._spend_use(tx, raw_token) if self.needs_token else None
             await self._store(tx, registered.client, token_id)
         return registered
+
+    def check_presence(self, raw_token: str | None) -> None:
+        """Raise InvalidToken if a token is needed, and this is none at first sight."""
+        if not self.needs_token:
+            return
+        if raw_token is None:
+            raise MissingToken("registration needs an initial access token")
+        if not is_well_formed(raw_token, INITIAL_PREFIX):
+            raise InvalidToken(_REFUSED)
 
     async def _spend_use(self, tx: Transaction, raw_token: str | None) -> str:
         token_id = await tx.initial_access_tokens.spend_use(digest(raw_token or ""), now=self.now())
@@ -89,10 +97,3 @@ def new_client(
         secret_digest=None if client_secret is None else digest(client_secret),
     )
     return RegisteredClient(client, client_secret)
-
-
-def _check_form(raw_token: str | None) -> None:
-    if raw_token is None:
-        raise MissingToken("registration needs an initial access token")
-    if not is_well_formed(raw_token, INITIAL_PREFIX):
-        raise InvalidToken(_REFUSED)

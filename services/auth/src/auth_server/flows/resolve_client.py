@@ -26,11 +26,21 @@ class ResolveClient:
         For the URL of a document also UnusableDocument, an InvalidClient, and
         TemporarilyUnavailable.
         """
+        return await self._client(client_id, may_be_new=True)
+
+    async def known(self, client_id: str) -> Client:
+        """The same for whoever presents what only a known client can have: a code or a handle.
+
+        Nobody makes this server fetch and store documents at the pace of a token endpoint.
+        """
+        return await self._client(client_id, may_be_new=False)
+
+    async def _client(self, client_id: str, *, may_be_new: bool) -> Client:
         client = self.configured.get(client_id)
         if client is not None:
             return client
         if is_document_url(client_id):
-            return await self.documents.client(client_id)
+            return await self.documents.client(client_id, may_be_new=may_be_new)
         async with self.database.reading() as read:
             client = await read.clients.find(client_id, now=self.now())
         if client is None:

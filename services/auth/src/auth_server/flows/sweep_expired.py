@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -15,6 +15,8 @@ from auth_server.storage.database import Database, Transaction
 
 BATCH: Final = 500
 MAX_ROUNDS: Final = 100
+# By how much the clocks of two replicas may differ.
+MOST_CLOCK_SKEW: Final = timedelta(minutes=1)
 
 _log = structlog.get_logger(__name__)
 
@@ -61,7 +63,7 @@ class SweepExpired:
         # An ended grant stays as long as a replayed code may still point at it.
         no_replay = now - lifetimes.redeemed_code
         # Another replica's clock may still see a handle or an assertion live.
-        out_of_doubt = now - lifetimes.code
+        out_of_doubt = now - MOST_CLOCK_SKEW
         return {
             "account_logins": lambda tx: tx.account_logins.delete_expired(now=now, limit=BATCH),
             "account_sessions": lambda tx: tx.account_sessions.delete_expired(now=now, limit=BATCH),

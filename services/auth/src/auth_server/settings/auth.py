@@ -8,8 +8,8 @@ from auth_server.settings.clients import ClientSettings
 from auth_server.settings.pingone import PingOneSettings
 from auth_server.settings.rate_limits import RateLimitSettings
 from auth_server.settings.resources import ResourceSettings
-from auth_server.storage.key_files import given_keys, split_keys
 from service_kit.client_address import parse_trusted_proxies
+from service_kit.key_files import given_keys, split_keys
 from service_kit.rate_limits import check_redis_url
 from service_kit.settings import refuse_placeholder
 

@@ -9,7 +9,7 @@ from auth_server.domain.errors import InvalidScope
 from auth_server.domain.handles import digest
 from auth_server.domain.resources import ProtectedResource, ProtectedResources
 from auth_server.domain.scopes import OFFLINE_ACCESS, Scopes, parse_scope
-from auth_server.storage.key_files import read_text_file
+from service_kit.key_files import read_text_file
 from service_kit.settings import check_public_url, refuse_placeholder
 
 _MEMBERS: Final = (

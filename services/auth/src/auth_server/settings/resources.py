@@ -10,7 +10,7 @@ from auth_server.domain.handles import digest
 from auth_server.domain.resources import ProtectedResource, ProtectedResources
 from auth_server.settings.resource_list import parse_resource_list, parse_scope_list
 from auth_server.settings.store import StoreSettings
-from auth_server.storage.key_files import read_text_file
+from service_kit.key_files import read_text_file
 from service_kit.settings import check_public_url, is_development
 
 _KEEP_ONE: Final = "AUTH_RESOURCES describes every MCP server; take this out of auth's environment"

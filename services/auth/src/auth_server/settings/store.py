@@ -9,7 +9,7 @@ from auth_server.domain.lifetimes import Lifetimes
 from auth_server.domain.redirect_uris import NEVER_PRIVATE_USE
 from auth_server.storage.encryption import KeyRing
 from auth_server.storage.engines import parse_database_url
-from auth_server.storage.key_files import given_keys
+from service_kit.key_files import given_keys
 from service_kit.settings import ServiceSettings, check_public_url, is_development
 
 _MAX_DAYS: Final = 3650

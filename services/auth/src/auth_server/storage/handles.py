@@ -12,10 +12,10 @@ from auth_server.domain.grants import Grant
 from auth_server.domain.handles import Digest, Handle, RefreshHandle
 from auth_server.domain.upstream_tokens import StoredUpstreamTokens
 from auth_server.storage.bounded_delete import delete_at_most
+from auth_server.storage.column_types import UtcDateTime
 from auth_server.storage.encryption import Encryption
 from auth_server.storage.grants import grant_of, is_active_grant
 from auth_server.storage.tables import (
-    UtcDateTime,
     access_handles,
     grants,
     refresh_handles,

@@ -37,13 +37,13 @@ class SchemaOutdated(Exception):
         self.found = found
 
 
-def upgrade(url: str) -> None:
-    """Run all outstanding migrations in one transaction; raise StorageUnavailable on an outage.
+def upgrade(url: str, revision: str = "head") -> None:
+    """Run outstanding migrations in one transaction; raise StorageUnavailable on an outage.
 
     Replicas may do so at once: one works, the others wait and find nothing left to do. Blocks, and
     runs an event loop of its own: from a coroutine, call it by asyncio.to_thread.
     """
-    asyncio.run(_upgrade(url))
+    asyncio.run(_upgrade(url, revision))
 
 
 async def check_schema(database: Database) -> None:
@@ -66,13 +66,13 @@ async def check_schema(database: Database) -> None:
     )
 
 
-async def _upgrade(url: str) -> None:
+async def _upgrade(url: str, revision: str) -> None:
     engine = _migration_engine(url)
     try:
         async with connected(engine) as connection, connection.begin():
             if connection.dialect.name == "postgresql":
                 await connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
-            await connection.run_sync(_run_migrations)
+            await connection.run_sync(_run_migrations, revision)
     finally:
         await engine.dispose()
 
@@ -85,10 +85,10 @@ def _migration_engine(url: str) -> AsyncEngine:
     return postgresql_engine(parsed, pool_size=1, command_timeout_seconds=MIGRATION_TIMEOUT_SECONDS)
 
 
-def _run_migrations(connection: Connection) -> None:
+def _run_migrations(connection: Connection, revision: str) -> None:
     config = _alembic_config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _current_revision(connection: Connection) -> str | None:

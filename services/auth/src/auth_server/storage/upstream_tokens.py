@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
 from auth_server.domain.upstream_tokens import StoredUpstreamTokens, UpstreamTokens
+from auth_server.storage.column_types import UtcDateTime
 from auth_server.storage.encryption import (
     DecryptionFailed,
     Encryption,
     UnknownEncryptionKey,
 )
-from auth_server.storage.tables import UtcDateTime, upstream_tokens
+from auth_server.storage.tables import upstream_tokens
 
 PURPOSE: Final = "upstream_tokens.tokens"
 

@@ -1,5 +1,6 @@
 """The application of the public port: the resource's metadata and the MCP endpoint."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -136,7 +137,8 @@ def _create_mcp_endpoint(
         streamable_http_path=MCP_PATH,
         stateless_http=True,
         json_response=True,
-        max_request_body_size=settings.mcp_max_body_bytes,
+        # The bearer layer bounds what arrives. Written anew it may be longer: 1e9 is 1000000000.0.
+        max_request_body_size=sys.maxsize,
         transport_security=TransportSecuritySettings(
             allowed_hosts=list(rules.hosts), allowed_origins=list(rules.origins)
         ),

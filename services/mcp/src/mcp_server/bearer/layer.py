@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mcp_server.bearer.protocol_headers import (
     check_version,
     refuse_repeated,
-    with_plain_method,
+    with_plain_headers,
 )
 from mcp_server.bearer.rate_limits import BudgetSpent, RateLimits
 from mcp_server.bearer.refusals import Challenges, Refusal, refuse_message, too_many_calls
@@ -67,10 +67,11 @@ class BearerLayer:
             message = await read_message(
                 receive, self._body_limits, declared_length=headers.get("content-length")
             )
+            # Before anything else: a refusal quotes the message's id, which must be writable, too.
+            body = write_message(message)
             check_version(message, headers)
             self._check_scope(message, caller)
             await self._limit_calls(message, caller)
-            body = write_message(message)
         except Refusal as refusal:
             await refusal.response(scope, receive, send)
             return
@@ -80,7 +81,7 @@ class BearerLayer:
         # Authorization header.
         admitted = attach_caller(
             {
-                **with_plain_method(scope),
+                **with_plain_headers(scope),
                 "path": self._path,
                 "raw_path": self._path.encode("ascii"),
             },
@@ -90,7 +91,7 @@ class BearerLayer:
 
     def _check_transport(self, method: str, headers: Headers) -> None:
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or self._host_pattern.fullmatch(hosts[0]) is None:
+        if len(hosts) != 1 or self._host_pattern.fullmatch(hosts[0].lower()) is None:
             raise refuse_message(421, "This server does not answer for this Host.")
         if not all(self._origin_pattern.fullmatch(origin) for origin in headers.getlist("origin")):
             raise refuse_message(403, "This Origin is not allowed.")
@@ -142,3 +143,7 @@ def _check_media_type(headers: Headers) -> None:
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise refuse_message(415, "The body must be application/json.")
+    # Nothing is unpacked here: a small body that becomes a large one is nobody's honest message.
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        accepted = {"Accept-Encoding": "identity"}  # RFC 9110 15.5.16
+        raise refuse_message(415, "The body must not be compressed.", headers=accepted)

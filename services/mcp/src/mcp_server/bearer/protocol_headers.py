@@ -4,6 +4,7 @@ Whether they agree with the body is compared by the SDK; nothing here decides by
 body has to say.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mcp.shared.inbound import decode_header_value
@@ -16,7 +17,6 @@ from starlette.types import Scope
 from mcp_server.bearer.refusals import refuse_message
 
 _VERSION = "mcp-protocol-version"
-_METHOD = b"mcp-method"
 # Two readers of a repeated header may pick different copies; each of these decides something.
 _SINGLE = (_VERSION, "mcp-method", "mcp-name", "content-type", "content-length")
 _SUPPORTED_VERSIONS = [*MODERN_PROTOCOL_VERSIONS, *reversed(HANDSHAKE_PROTOCOL_VERSIONS)]
@@ -49,21 +49,25 @@ def check_version(message: dict[str, Any], headers: Headers) -> None:
     )
 
 
-def with_plain_method(scope: Scope) -> Scope:
-    """Return the scope with Mcp-Method as it reads after decoding.
+def with_plain_headers(scope: Scope) -> Scope:
+    """Return the scope with Mcp-Method as it reads after decoding, and Host in lower case.
 
     The SDK decodes Mcp-Name only, and an encoded method would be a mismatch although it is none.
+    It compares Host by letter, which has no case (RFC 9110 4.2.3).
     """
-    return {
-        **scope,
-        "headers": [
-            (name, _decoded(value) if name == _METHOD else value)
-            for name, value in scope["headers"]
-        ],
-    }
+    headers = [
+        (name, _PLAIN[name](value)) if name in _PLAIN else (name, value)
+        for name, value in scope["headers"]
+    ]
+    return {**scope, "headers": headers}
 
 
 def _decoded(value: bytes) -> bytes:
+    if not value.startswith(b"=?"):
+        return value
     decoded = decode_header_value(value.decode("latin-1"))
     # Every method there is has an ASCII name; what cannot be one stays as it is, a mismatch.
     return decoded.encode("ascii") if decoded is not None and decoded.isascii() else value
+
+
+_PLAIN: Mapping[bytes, Callable[[bytes], bytes]] = {b"mcp-method": _decoded, b"host": bytes.lower}

@@ -1,7 +1,7 @@
 """How often a grant may call tools, and how many made-up handles of an address auth is asked about.
 
-Neither budget can be spent for somebody else: a grant's by whoever presents its live handle only,
-and an address's refuses no handle that was live here before.
+A grant's budget is spent only by whoever presents its live handle. An address's is spent by all who
+share it, so it refuses no handle that was live here before; a new one waits while it is spent.
 """
 
 import hashlib
@@ -42,19 +42,21 @@ class RateLimits:
 
         A malformed handle asks nothing of auth, and so costs nothing.
         """
+        if self._proven.has(raw_handle):
+            try:
+                return await verifier.verify(raw_handle)
+            except HandleInactive:
+                self._proven.drop(raw_handle)
+                raise
         key = self.addresses.key(address)
         if key is None or not is_well_formed(raw_handle):
             return await verifier.verify(raw_handle)
-        was_live = self._proven.has(raw_handle)
-        if not was_live:
-            _refuse(await self.limiter.peek(self.failures, key))
+        _refuse(await self.limiter.peek(self.failures, key))
         try:
             handle = await verifier.verify(raw_handle)
         except HandleInactive:
-            self._proven.drop(raw_handle)
-            if not was_live:
-                # Made up, for all that is known here. Of many at once only so many get an answer.
-                _refuse(await self.limiter.hit(self.failures, key))
+            # Made up, for all that is known here. Of many at once only so many get an answer.
+            _refuse(await self.limiter.hit(self.failures, key))
             raise
         self._proven.add(raw_handle)
         return handle
@@ -71,12 +73,15 @@ class _ProvenHandles:
         self._digests: OrderedDict[bytes, None] = OrderedDict()
 
     def has(self, raw_handle: str) -> bool:
-        return _digest(raw_handle) in self._digests
+        """Tell whether it was live; what is in use is not pushed out."""
+        digest = _digest(raw_handle)
+        if digest not in self._digests:
+            return False
+        self._digests.move_to_end(digest)
+        return True
 
     def add(self, raw_handle: str) -> None:
-        digest = _digest(raw_handle)
-        self._digests[digest] = None
-        self._digests.move_to_end(digest)
+        self._digests[_digest(raw_handle)] = None
         if len(self._digests) > MAX_PROVEN:
             self._digests.popitem(last=False)
 
@@ -85,7 +90,7 @@ class _ProvenHandles:
 
 
 def _digest(raw_handle: str) -> bytes:
-    return hashlib.sha256(raw_handle.encode("ascii")).digest()
+    return hashlib.sha256(raw_handle.encode()).digest()
 
 
 def _refuse(seconds: int | None) -> None:

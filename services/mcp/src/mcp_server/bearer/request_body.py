@@ -46,7 +46,8 @@ async def read_message(
 def write_message(message: dict[str, Any]) -> bytes:
     """Serialize a message that read_message returned."""
     try:
-        return json.dumps(message, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        text = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode("utf-8")
     except ValueError:  # a number beyond a double, or half of a surrogate pair
         raise _not_json() from None
 
