@@ -22,7 +22,7 @@ CREDENTIAL = base64.b64encode(":".join(INTROSPECTION_CLIENT).encode()).decode()
 
 @on_one_server
 @settings(
-    max_examples=250, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=150, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck)
 )
 @given(data=st.data())
 async def test_every_answer_of_the_public_port_is_one_that_its_description_announces(

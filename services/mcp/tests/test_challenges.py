@@ -33,6 +33,19 @@ async def test_a_request_without_a_handle_is_challenged_without_an_error_code(
     assert "error" not in response.json()
 
 
+async def test_what_a_client_is_told_to_begin_with_is_the_operators_choice(
+    world: "World", era: str
+) -> None:
+    world.variables["mcp_challenge_scopes"] = "todo_api:read todo_api:write"
+    reader = world.sign_in(scope="todo_api:read")
+    async with world.running() as door:
+        missing = await door.post("tools/list", handle=None, version=era)
+        read = await door.call("list_todos", {}, handle=reader, version=era)
+    assert 'scope="todo_api:read todo_api:write"' in missing.headers["www-authenticate"]
+    # It changes what is asked for, and not what a tool needs.
+    assert read.status_code == 200
+
+
 @pytest.mark.standard(
     "RFC 6749 7",
     "RFC 6750 3.1 invalid_token",

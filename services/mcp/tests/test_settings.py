@@ -154,3 +154,11 @@ def test_a_file_that_is_not_there_is_named(environment: Any, tmp_path: Path) -> 
 
     with pytest.raises(InvalidSettings, match="missing cannot be read"):
         environment(DEVELOPMENT | missing)
+
+
+@pytest.mark.parametrize("scopes", ["", " ", "todo_api:read openid", "todo_api:READ"])
+def test_a_challenge_names_scopes_of_this_server_and_at_least_one(
+    environment: Any, scopes: str
+) -> None:
+    with pytest.raises(InvalidSettings, match="todo_api:read todo_api:write"):
+        environment(DEVELOPMENT | {"MCP_CHALLENGE_SCOPES": scopes})

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from mcp_server.tool_scopes import MINIMAL_SCOPES, SUPPORTED_SCOPES
 from service_kit.client_address import parse_trusted_proxies
 from service_kit.key_files import read_key_file, split_keys
 from service_kit.rate_limits import check_redis_url, parse_limits
@@ -68,6 +69,11 @@ class Settings(ServiceSettings):
         " client sends back when the user was asked; the first seals, all open. The same for all"
         " replicas. Without them, in development only, each process makes its own.",
     )
+    mcp_challenge_scopes: str = Field(
+        " ".join(MINIMAL_SCOPES),
+        description="What the 401 tells a client to ask for, separated by spaces. More than reading"
+        " is for clients that cannot ask for more later.",
+    )
     mcp_limit_tool_calls: str = Field(
         "600/minute", description="Tool calls of one grant; empty: no limit."
     )
@@ -109,6 +115,11 @@ class Settings(ServiceSettings):
         """The keys, whether they came from a variable or from a file; none in development only."""
         return split_keys(self.mcp_request_state_keys.get_secret_value())
 
+    @property
+    def challenge_scopes(self) -> tuple[str, ...]:
+        """What a client is told to begin with."""
+        return tuple(self.mcp_challenge_scopes.split())
+
     @field_validator("mcp_resource")
     @classmethod
     def _check_resource(cls, value: str) -> str:
@@ -144,6 +155,14 @@ class Settings(ServiceSettings):
             if not re.fullmatch(form, name) or (port.isdecimal() and int(port) > 65535):
                 raise ValueError(f"must be exact names in lower case, such as {example}")
         return names
+
+    @field_validator("mcp_challenge_scopes")
+    @classmethod
+    def _check_challenge_scopes(cls, value: str) -> str:
+        scopes = value.split()
+        if not scopes or not set(scopes) <= set(SUPPORTED_SCOPES):
+            raise ValueError(f"must be one or more of: {' '.join(SUPPORTED_SCOPES)}")
+        return value
 
     @field_validator("mcp_limit_tool_calls", "mcp_limit_failures")
     @classmethod

@@ -28,7 +28,6 @@ from mcp_server.resource_metadata import (
 )
 from mcp_server.settings import MCP_PATH, Settings
 from mcp_server.todo_client import TodoApi
-from mcp_server.tool_scopes import MINIMAL_SCOPES
 from mcp_server.tools import TodoServer, create_server, protect_request_state
 from service_kit.client_address import ClientAddress, parse_trusted_proxies
 from service_kit.errors import install_problem_handlers
@@ -145,7 +144,7 @@ def _create_mcp_endpoint(
     )
     challenges = Challenges(
         resource_metadata_url=resource_metadata_url(settings.mcp_resource),
-        minimal_scopes=MINIMAL_SCOPES,
+        minimal_scopes=settings.challenge_scopes,
     )
     layer = BearerLayer(
         sdk_app,
