@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 import redis.asyncio
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 from valkey_servers import ValkeyProcess
 
+from service_kit import rate_limits
 from service_kit.rate_limits import PAUSE_SECONDS, Budget, RateLimiter, parse_limits
 
 NAMESPACE = "https://auth.example.com"
@@ -165,3 +167,27 @@ async def test_no_log_line_shows_the_password_of_redis(
     with capture_logs() as logs:
         assert await replica.hits(1, "somebody") == [None]
     assert "the-password" not in str(logs)
+
+
+async def test_a_redis_that_is_slow_and_not_away_does_not_make_a_queue_without_end(
+    valkey_url: str, new_replica: Callable[..., Replica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = asyncio.Event()
+
+    async def slow(*_question: object) -> bool:
+        await answers.wait()
+        return True
+
+    monkeypatch.setattr(SlidingWindowCounterRateLimiter, "hit", slow)
+    monkeypatch.setattr(rate_limits, "TIMEOUT_SECONDS", 60.0)
+    monkeypatch.setattr(rate_limits, "TURN_SECONDS", 0.01)
+    replica = new_replica(valkey_url)
+    in_turn = [asyncio.create_task(replica.hits(1, "slow")) for _ in range(rate_limits.MAX_ASKING)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        assert await replica.hits(1, "one more") == [None]
+    assert replica.passed_unlimited == 1
+    answers.set()
+    # The others are answered: it was never away.
+    assert await asyncio.gather(*in_turn) == [[None]] * rate_limits.MAX_ASKING
+    assert replica.passed_unlimited == 1

@@ -36,6 +36,9 @@ PAUSE_SECONDS: Final = 1.0
 # Questions to Redis under way. The others wait their turn outside the time-out: a flood of
 # requests, which makes each of them slow, must not look like an outage, and lift the limits.
 MAX_ASKING: Final = 8
+# Who waits longer for a turn goes unlimited: a Redis that is slow, and not away, must not become a
+# queue without end. A flood alone takes a fraction of this.
+TURN_SECONDS: Final = 2.0
 # Two a key and window. What a flood of keys pushes out was counted for nothing, and nobody is
 # refused for it.
 MAX_COUNTERS: Final = 50_000
@@ -244,22 +247,33 @@ class _Redis:
         self._paused_until = 0.0
 
     async def ask(self, decision: Callable[[], Awaitable[int | None]]) -> int | None:
-        """The decision, or None while Redis is away."""
-        async with self._asking:
-            is_probe = self._is_away
-            if is_probe:
-                now = self._monotonic()
-                if now < self._paused_until:
-                    self._unlimited.inc()
-                    return None
-                # One finds out whether it is back; the others do not wait for that.
-                self._paused_until = now + PAUSE_SECONDS
-            try:
-                async with asyncio.timeout(TIMEOUT_SECONDS):
-                    wait = await decision()
-            except _FAILURES as error:
-                self._lost(error)
+        """The decision, or None while Redis is away or has too many questions to answer."""
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._asking.acquire()
+        except TimeoutError:
+            self._unlimited.inc()
+            return None
+        try:
+            return await self._ask_in_turn(decision)
+        finally:
+            self._asking.release()
+
+    async def _ask_in_turn(self, decision: Callable[[], Awaitable[int | None]]) -> int | None:
+        is_probe = self._is_away
+        if is_probe:
+            now = self._monotonic()
+            if now < self._paused_until:
+                self._unlimited.inc()
                 return None
+            # One finds out whether it is back; the others do not wait for that.
+            self._paused_until = now + PAUSE_SECONDS
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                wait = await decision()
+        except _FAILURES as error:
+            self._lost(error)
+            return None
         if is_probe:
             self._is_away = False
             _log.info("rate_limits.redis_back")
