@@ -6,7 +6,7 @@ import os
 from alembic import context
 from sqlalchemy import Connection, text
 
-from todo_api.todo_store.database import create_engine
+from todo_api.todo_store.database import close_engine, create_engine
 from todo_api.todo_store.tables import metadata
 
 # Any number will do, as long as only migrations of this service use it.
@@ -38,7 +38,7 @@ async def _connect_and_run() -> None:
         async with engine.connect() as connection:
             await connection.run_sync(_run)
     finally:
-        await engine.dispose()
+        await close_engine(engine)
 
 
 if context.is_offline_mode():

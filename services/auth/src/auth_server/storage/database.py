@@ -20,6 +20,7 @@ from auth_server.storage.encryption_keys import EncryptionKeys
 from auth_server.storage.engines import (
     SQLITE,
     StorageUnavailable,
+    close_engines,
     connected,
     parse_database_url,
     postgresql_engine,
@@ -103,8 +104,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection. To be called last."""
-        await self._reading.dispose()
-        await self._writing.dispose()
+        await close_engines(self._reading, self._writing)
 
     def _repositories(self, connection: AsyncConnection) -> Transaction:
         return Transaction(

@@ -16,6 +16,8 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from service_kit import sqlite_connections
+
 SQLITE: Final = "sqlite+aiosqlite"
 POSTGRESQL: Final = "postgresql+asyncpg"
 
@@ -85,7 +87,11 @@ def sqlite_engine(
     engine = create_async_engine(
         url,
         # isolation_level None: the driver must not begin transactions of its own.
-        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_SECONDS},
+        connect_args={
+            "isolation_level": None,
+            "timeout": BUSY_TIMEOUT_SECONDS,
+            "async_creator_fn": sqlite_connections.connect,
+        },
         hide_parameters=True,
         pool_size=pool_size,
         max_overflow=0,
@@ -143,6 +149,13 @@ def postgresql_engine(url: URL, *, pool_size: int, command_timeout_seconds: floa
     event.listen(engine.sync_engine, "checkout", _replace_if_closed)
     event.listen(engine.sync_engine, "handle_error", _name_outages)
     return engine
+
+
+async def close_engines(*engines: AsyncEngine) -> None:
+    """Close every connection; nothing of them is at work afterwards."""
+    for engine in engines:
+        await engine.dispose()
+    await sqlite_connections.all_ended()
 
 
 def _prepare_file(path: Path) -> None:

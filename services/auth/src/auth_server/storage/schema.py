@@ -16,6 +16,7 @@ import auth_server
 from auth_server.storage.database import Database
 from auth_server.storage.engines import (
     SQLITE,
+    close_engines,
     connected,
     parse_database_url,
     postgresql_engine,
@@ -74,7 +75,7 @@ async def _upgrade(url: str, revision: str) -> None:
                 await connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
             await connection.run_sync(_run_migrations, revision)
     finally:
-        await engine.dispose()
+        await close_engines(engine)
 
 
 def _migration_engine(url: str) -> AsyncEngine:

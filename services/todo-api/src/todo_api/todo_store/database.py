@@ -17,6 +17,8 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from service_kit import sqlite_connections
+
 POOL_SIZE = 10
 CONNECT_TIMEOUT_SECONDS = 3.0
 STATEMENT_TIMEOUT_SECONDS = 5.0
@@ -43,7 +45,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._engine.dispose()
+        await close_engine(self._engine)
 
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator[AsyncConnection]:
@@ -86,6 +88,12 @@ def create_engine(database_url: str) -> AsyncEngine:
     )
 
 
+async def close_engine(engine: AsyncEngine) -> None:
+    """Close every connection; nothing of them is at work afterwards."""
+    await engine.dispose()
+    await sqlite_connections.all_ended()
+
+
 def _create_engine(url: URL, connect_args: dict[str, Any]) -> AsyncEngine:
     return create_async_engine(
         url,
@@ -100,7 +108,13 @@ def _create_engine(url: URL, connect_args: dict[str, Any]) -> AsyncEngine:
 
 def _create_sqlite_engine(url: URL) -> AsyncEngine:
     Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-    engine = _create_engine(url, {"timeout": STATEMENT_TIMEOUT_SECONDS})  # its busy_timeout
+    engine = _create_engine(
+        url,
+        {
+            "timeout": STATEMENT_TIMEOUT_SECONDS,  # its busy_timeout
+            "async_creator_fn": sqlite_connections.connect,
+        },
+    )
     event.listen(engine.sync_engine, "connect", _set_pragmas)
     event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine
