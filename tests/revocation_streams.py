@@ -15,7 +15,7 @@ import uvicorn
 from auth_harness import INTERNAL, INTROSPECTION_CLIENT, AuthUnderTest
 from starlette.types import ASGIApp
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 15.0
 HEARTBEAT = "heartbeat"
 READY = "ready"
 END = "end"

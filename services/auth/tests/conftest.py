@@ -35,6 +35,23 @@ def plain_logs() -> None:
     )
 
 
+@pytest.fixture(autouse=True)
+def patient_feed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that pauses must not look like a lost source of revocations.
+
+    Except to the tests of how soon a lost one is noticed, which are marked `impatient_feed`.
+    """
+    if request.node.get_closest_marker("impatient_feed") is None:
+        for constant in (
+            "feed.CONNECT_SECONDS",
+            "postgresql.CONNECT_TIMEOUT_SECONDS",
+            "postgresql.PROBE_TIMEOUT_SECONDS",
+            "redis.CONNECT_TIMEOUT_SECONDS",
+            "redis.ANSWER_TIMEOUT_SECONDS",
+        ):
+            monkeypatch.setattr(f"auth_server.storage.revocation_feed.{constant}", 10.0)
+
+
 @pytest.fixture
 def encryption() -> Encryption:
     """Encrypts with a fixed key."""
