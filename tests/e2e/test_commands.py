@@ -23,7 +23,7 @@ from local_stack.services import StackConfig
 IsRunning = Callable[[int], bool]
 
 START_SECONDS = 90
-STOP_SECONDS = 15
+STOP_SECONDS = 30
 HANDLE_SECONDS = 2
 QUESTION = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 
@@ -53,6 +53,14 @@ class Up:
             assert self.process.poll() is None, self.output
             assert time.monotonic() < deadline, self.output
             time.sleep(0.05)
+
+    def exit_status(self) -> int:
+        """Wait for its end. One that does not come says in the output where it hangs."""
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            return self.process.wait()
 
     def close(self) -> None:
         """Stop it the hard way, if it still runs."""
@@ -85,7 +93,7 @@ def up(tmp_path_factory: pytest.TempPathFactory, is_running: IsRunning) -> Itera
         assert len(children) == 4
         yield running
         process.send_signal(signal.SIGINT)
-        assert process.wait(STOP_SECONDS) == 0, running.output
+        assert running.exit_status() == 0, running.output
         assert [pid for pid in children if is_running(pid)] == []
     finally:
         running.close()
@@ -175,7 +183,8 @@ def test_the_help_explains_commands_and_variables() -> None:
 def _start(*arguments: str, environment: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603  (our own module)
         [sys.executable, "-m", "local_stack", *arguments],
-        env={**os.environ, "COLUMNS": "160", "TERM": "dumb", **environment},
+        env={**os.environ, "COLUMNS": "160", "TERM": "dumb", "PYTHONFAULTHANDLER": "1"}
+        | environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -56,6 +56,8 @@ async def test_keys_that_cannot_be_used_are_refused(auth: AuthUnderTest) -> None
         *("https://user:secret@client.example/jwks", "https://client.example/#keys"),
         *("https://client.example/" + "j" * 2000, "https://client.example/\ud800"),
         *("file:///etc/jwks", "data:application/json,{}", "https://client.example:0/"),
+        # Nothing is fetched from such URLs: it is said now, to whoever registers.
+        *("https://client.example:8443/jwks", "https://localhost/jwks", "https://10.0.0.1/jwks"),
     ]
     refused: list[dict[str, Any]] = [
         {},

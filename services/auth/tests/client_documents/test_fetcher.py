@@ -165,3 +165,15 @@ async def test_a_certificate_of_an_unknown_authority_is_refused(host: DocumentHo
     finally:
         await documents.close()
     assert host.requests == []
+
+
+async def test_a_host_that_the_operator_rules_out_is_not_even_looked_up() -> None:
+    names = Names([LOCAL])
+    hosts = DocumentHosts.parse("other.example", "")
+    documents = HttpDocuments(AtPort(names, is_public), hosts, lambda: NOW)
+    try:
+        with unavailable("not allowed"):
+            await documents(URL, max_bytes=MAX_BYTES)
+    finally:
+        await documents.close()
+    assert names.asked == []

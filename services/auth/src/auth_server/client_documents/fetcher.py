@@ -16,11 +16,11 @@ from auth_server.client_documents.checked_connector import (
     SystemDns,
     checked_connector,
 )
-from auth_server.client_documents.document_urls import DocumentUrls
 from auth_server.client_documents.documents import DocumentUnavailable, FetchedDocument
 from auth_server.client_documents.freshness import fresh_for
 from auth_server.client_documents.json_documents import parse_document
 from auth_server.domain.document_hosts import DocumentHosts
+from auth_server.domain.document_urls import UnfetchableUrl, host_to_fetch_from
 
 # For everything: the name, the connection, TLS, the headers, the body.
 TOTAL_TIMEOUT_SECONDS: Final = 5.0
@@ -50,7 +50,7 @@ class HttpDocuments:
     ) -> None:
         """Trust the authorities of the system, unless `context` trusts others."""
         self._resolver = resolver
-        self._urls = DocumentUrls(hosts)
+        self._hosts = hosts
         self._now = now
         self._timeout_seconds = timeout_seconds
         self._under_way = 0
@@ -68,7 +68,7 @@ class HttpDocuments:
 
     async def __call__(self, url: str, *, max_bytes: int) -> FetchedDocument:
         """Return the document; raise DocumentUnavailable whatever goes wrong."""
-        self._urls.check(url)
+        _check_url(url, self._hosts)
         if self._under_way >= MOST_AT_ONCE:
             raise DocumentUnavailable("too many others are being fetched")
         self._under_way += 1
@@ -103,6 +103,15 @@ class HttpDocuments:
 def open_documents(hosts: DocumentHosts, now: Callable[[], datetime]) -> HttpDocuments:
     """The one fetcher of a process; call it in the running loop."""
     return HttpDocuments(CheckedResolver(SystemDns()), hosts, now)
+
+
+def _check_url(url: str, hosts: DocumentHosts) -> None:
+    try:
+        host = host_to_fetch_from(url)
+    except UnfetchableUrl as error:
+        raise DocumentUnavailable(str(error)) from None
+    if not hosts.allows(host):
+        raise DocumentUnavailable("the host is not allowed here")
 
 
 def _check_head(response: aiohttp.ClientResponse, max_bytes: int) -> None:

@@ -32,7 +32,7 @@ def parse_host_patterns(value: str) -> frozenset[str]:
     patterns = value.lower().split()
     for pattern in patterns:
         if _PATTERN.fullmatch(pattern) is None:
-            raise ValueError("must list hosts, as in: claude.ai *.example.com")
+            raise ValueError(f"must list hosts, as in: claude.ai *.example.com; not {pattern!r}")
     return frozenset(patterns)
 
 

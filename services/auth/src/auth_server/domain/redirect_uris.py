@@ -73,18 +73,6 @@ def is_on_the_persons_computer(redirect_uri: str) -> bool:
     return parts.scheme != "https" or parts.hostname in LOOPBACK_HOSTS
 
 
-def is_https_url(value: str) -> bool:
-    """True for an https URL of a document: a proper host, no user information, no fragment."""
-    parts = _split(value)
-    return (
-        parts is not None
-        and parts.scheme == "https"
-        and has_proper_host(parts)
-        and "@" not in parts.netloc
-        and "#" not in value
-    )
-
-
 def has_proper_host(parts: SplitResult) -> bool:
     """True if there is a host that every reader understands alike, and no port 0 or empty one."""
     host = parts.hostname or ""

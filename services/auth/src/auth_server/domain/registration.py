@@ -12,12 +12,9 @@ from auth_server.domain.client_keys import (
     suitable_keys,
 )
 from auth_server.domain.clients import ClientMetadata, GrantType, TokenEndpointAuthMethod
+from auth_server.domain.document_urls import UnfetchableUrl, host_to_fetch_from
 from auth_server.domain.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidScope
-from auth_server.domain.redirect_uris import (
-    check_registrable,
-    is_https_url,
-    is_on_the_persons_computer,
-)
+from auth_server.domain.redirect_uris import check_registrable, is_on_the_persons_computer
 from auth_server.domain.scopes import parse_scope
 
 _MAX_REDIRECT_URIS: Final = 20
@@ -108,12 +105,21 @@ def _keys(document: Mapping[str, Any], method: TokenEndpointAuthMethod) -> dict[
         algorithms = ", ".join(SIGNING_ALGORITHMS)
         raise InvalidClientMetadata(f"token_endpoint_auth_signing_alg must be one of {algorithms}")
     if jwks_uri is not None:
-        if not isinstance(jwks_uri, str) or not is_https_url(jwks_uri):
-            raise InvalidClientMetadata("jwks_uri must be an https URL")
-        return {"jwks_uri": jwks_uri, "token_endpoint_auth_signing_alg": algorithm}
+        return {"jwks_uri": _jwks_uri(jwks_uri), "token_endpoint_auth_signing_alg": algorithm}
     if jwks is None:
         raise InvalidClientMetadata("private_key_jwt needs jwks or jwks_uri")
     return {"jwks": _jwks(jwks, algorithm), "token_endpoint_auth_signing_alg": algorithm}
+
+
+def _jwks_uri(value: object) -> str:
+    # Now, to whoever registers, and not one day in a log: nothing is fetched from other URLs.
+    if not isinstance(value, str):
+        raise InvalidClientMetadata("jwks_uri must be a string")
+    try:
+        host_to_fetch_from(value)
+    except UnfetchableUrl as error:
+        raise InvalidClientMetadata(f"jwks_uri cannot be fetched: {error}") from None
+    return value
 
 
 def _jwks(value: object, algorithm: str | None) -> dict[str, Any]:
