@@ -29,4 +29,5 @@ def rate_limit_clock(monkeypatch: pytest.MonkeyPatch) -> RateLimitClock:
 @pytest.fixture
 def patient_rate_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that are not about an outage: a busy machine must not look like one."""
-    monkeypatch.setattr("service_kit.rate_limits.TIMEOUT_SECONDS", 10.0)
+    for constant in ("TIMEOUT_SECONDS", "TURN_SECONDS"):
+        monkeypatch.setattr(f"service_kit.rate_limits.{constant}", 20.0)

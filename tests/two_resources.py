@@ -27,6 +27,7 @@ ENTRIES: tuple[dict[str, Any], ...] = (
         "name": OTHER_NAME,
         "audience": OTHER_API,
         "scopes": {"tasks:read": "tasks.read", "tasks:write": ["tasks.read", "tasks.write"]},
+        "scope_descriptions": {"tasks:read": "See your tasks"},
         "introspection_client_id": OTHER_CLIENT[0],
         "introspection_client_secret": OTHER_CLIENT[1],
     },

@@ -11,6 +11,7 @@ from auth_back_channel import refusal
 from auth_harness import CODE_VERIFIER, REDIRECT_URI, AuthUnderTest, auth_under_test
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import create_async_engine
+from structlog.testing import capture_logs
 
 from auth_server.storage.tables import clients
 
@@ -67,6 +68,27 @@ async def test_a_client_redeems_its_code_with_the_method_that_it_registered(
             "/token", data=form | credentials["data"], headers=credentials["headers"]
         )
         assert response.status_code == 200, f"{method}: {response.text}"
+
+
+@ON_SQLITE
+async def test_the_log_names_whom_a_refused_request_claimed_to_be(auth: AuthUnderTest) -> None:
+    registered = await auth.register(token_endpoint_auth_method="client_secret_basic")
+    client_id = registered["client_id"]
+    for claimed, logged in (
+        (client_id, client_id),
+        ("c" * 400, "c" * 300),
+        ("forged\x1b[2K line", None),  # anybody's text, in a line that an operator reads
+    ):
+        with capture_logs() as logs:
+            response = await ask(auth, {}, basic(claimed, "a wrong secret"))
+        assert unproven(response) == "invalid_client"
+        (refused,) = [entry for entry in logs if entry["event"] == "oauth.refused"]
+        assert refused["claimed_client_id"] == logged
+        assert "a wrong secret" not in str(logs)
+    with capture_logs() as logs:
+        response = await auth.introspect("anything", auth=("a-resource-server", "a wrong secret"))
+    assert unproven(response) == "invalid_client"
+    assert "a-resource-server" in {entry.get("claimed_client_id") for entry in logs}
 
 
 @pytest.mark.standard("OAuth 2.1 2.4")

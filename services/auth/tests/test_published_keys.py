@@ -9,6 +9,7 @@ from auth_back_channel import refusal
 from auth_harness import AuthUnderTest
 from client_assertions import EC, OTHER_EC, RSA, key_set, proof, register_with_keys
 from joserfc.jwk import Key
+from structlog.testing import capture_logs
 
 from auth_server.client_documents import fetcher, key_sets
 from auth_server.client_documents.documents import DocumentUnavailable, FetchedDocument
@@ -89,7 +90,12 @@ async def test_a_publisher_that_is_away_is_an_outage_until_a_set_was_fetched(
     good = auth.published.documents[JWKS_URI]
     form = proof(auth, client_id)
     auth.published.documents[JWKS_URI] = DocumentUnavailable("away")
-    response = await ask(auth, form)
+    with capture_logs() as logs:
+        response = await ask(auth, form)
+    # Of many clients with keys, this one's: by its URL, and by the client_id that it claims.
+    said = {entry["event"]: entry for entry in logs}
+    assert JWKS_URI in said["jwks.fetch_failed"]["reason"]
+    assert said["oauth.refused"]["claimed_client_id"] == client_id
     assert refusal(response, 503) == "temporarily_unavailable"
     assert response.headers["retry-after"]
     auth.published.documents[JWKS_URI] = good

@@ -78,6 +78,10 @@ def test_a_list_describes_every_server(read: Read) -> None:
         "tasks:read": {"tasks.read"},
         "tasks:write": {"tasks.read", "tasks.write"},
     }
+    assert (first.scope_descriptions, second.scope_descriptions) == (
+        {},
+        {"tasks:read": "See your tasks"},
+    )
     assert second.introspection_client_id == OTHER_CLIENT[0]
     assert second.introspection_client_secret_digest == digest(OTHER_CLIENT[1])
 
@@ -195,6 +199,12 @@ def test_what_is_no_list_of_resources_is_refused(read: Read, text: str) -> None:
         ({"scopes": {"": "read"}}, "scope"),
         ({"scopes": {"read": {"a": "b"}}}, "scopes"),
         ({"scopes": {"read": ["a b"]}}, "scopes"),
+        ({"scope_descriptions": []}, "scope_descriptions"),
+        ({"scope_descriptions": {"todo_api:reed": "See"}}, "scope_descriptions"),
+        ({"scope_descriptions": {"todo_api:read": 7}}, "scope_descriptions"),
+        ({"scope_descriptions": {"todo_api:read": " "}}, "scope_descriptions"),
+        ({"scope_descriptions": {"todo_api:read": "a\nb"}}, "scope_descriptions"),
+        ({"scope_descriptions": {"todo_api:read": "a" * 201}}, "scope_descriptions"),
         ({"introspection_client_id": ""}, "introspection_client_id"),
         ({"introspection_client_secret": None}, "introspection_client_secret"),
         ({"introspection_client_secret": ""}, "introspection_client_secret"),

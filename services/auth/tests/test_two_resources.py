@@ -198,6 +198,7 @@ async def test_the_consent_page_names_the_server(auth: AuthUnderTest) -> None:
     browser = auth.new_browser()
     there = await auth.authorize(browser, **AT_OTHER)
     assert f'At <strong><bdi translate="no">{OTHER_NAME}</bdi></strong>:' in there.text
+    assert "<p>See your tasks <span" in there.text
     assert OTHER_RESOURCE in there.text
     here = await auth.authorize(browser)
     assert "At <strong>" not in here.text, "it has no name"

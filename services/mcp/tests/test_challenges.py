@@ -240,7 +240,7 @@ async def test_a_forged_mcp_name_header_does_not_change_the_scope_check(
 async def test_each_tool_checks_its_scope_again_behind_the_layer(
     world: "World", era: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_server.bearer.layer.scopes_lacking", lambda *_: frozenset())
+    monkeypatch.setattr("mcp_server.bearer.layer.scopes_to_ask_for", lambda *_: frozenset())
     handle = world.sign_in(scope="")
     calls: dict[str, dict[str, Any]] = {
         "list_todos": {},

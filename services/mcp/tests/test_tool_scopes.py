@@ -10,7 +10,7 @@ from mcp_server.tool_scopes import (
     SUPPORTED_SCOPES,
     TOOL_SCOPES,
     WRITE,
-    scopes_lacking,
+    scopes_to_ask_for,
 )
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ async def test_every_tool_that_is_offered_declares_its_scopes(world: "World", er
 def test_what_is_asked_for_is_enough_to_go_on_and_depends_on_the_tool_alone(
     tool: str, granted: set[str]
 ) -> None:
-    asked = scopes_lacking(tool, frozenset(granted))
+    asked = scopes_to_ask_for(tool, frozenset(granted))
     assert bool(asked) is not (TOOL_SCOPES[tool] <= granted)
     if asked:
-        assert asked == scopes_lacking(tool, frozenset())
-        assert not scopes_lacking(tool, asked)
+        assert asked == scopes_to_ask_for(tool, frozenset())
+        assert not scopes_to_ask_for(tool, asked)
         assert asked >= {*MINIMAL_SCOPES}
     assert not asked - {*SUPPORTED_SCOPES}

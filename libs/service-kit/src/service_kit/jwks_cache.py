@@ -84,7 +84,7 @@ class JwksCache:
                 if not self._is_current_for(kid) and not self._is_cooling_down():
                     await self._refresh()
         if self._key_set is None:
-            raise JwksUnavailable("no key set could be fetched from the issuer")
+            raise JwksUnavailable("no key set could be fetched")
         if not self._knows(kid) and self._fetched_at < asked_at:
             # The key may be newer than the set: that is no reason to call a token invalid.
             raise JwksUnavailable("the key is not known, and the set cannot be fetched anew yet")
@@ -115,14 +115,16 @@ class JwksCache:
 
     async def _fetch_key_set(self) -> KeySet | None:
         try:
-            document = await self._fetch(await self._locate())
+            jwks_uri = await self._locate()
+            document = await self._fetch(jwks_uri)
         except FetchFailed as error:
             _log.warning("jwks.fetch_failed", reason=str(error))
             return None
         members = document.get("keys")
         keys = _import_usable_keys(members) if isinstance(members, list) else []
         if not keys:
-            _log.warning("jwks.unusable", reason="the document holds no key that verifies")
+            reason = f"{jwks_uri} holds no key that verifies"
+            _log.warning("jwks.unusable", reason=reason)
             return None
         return KeySet(keys)
 

@@ -14,6 +14,7 @@ from auth_server.storage.revocations import MAX_MESSAGE_LENGTH, decode, encode
 REVOCATION = Revocation("grant-1", "https://mcp.example.com/mcp")
 
 
+@pytest.mark.impatient_feed
 async def test_listen_connects_as_the_engine_does_and_bounds_every_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -22,7 +22,7 @@ TOOL_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 
 
-def scopes_lacking(tool: str, granted: frozenset[str]) -> frozenset[str]:
+def scopes_to_ask_for(tool: str, granted: frozenset[str]) -> frozenset[str]:
     """Return what to ask for when a tool needs a scope that is not granted, else the empty set.
 
     Everything the tool needs, and what a client begins with: some clients ask for exactly what the

@@ -162,6 +162,7 @@ def _account(resources: Resources, pages: Pages, sign_in: AccountSignIn) -> Acco
         _account_form(resources, "account"),
         sign_in.account_cookie,
         pages,
+        resources.protected,
     )
 
 

@@ -68,7 +68,6 @@ class Resources:
     revocation_feed: RevocationFeed
     upstream_metrics: UpstreamMetrics
     send_revocations: SendRevocations
-    fetch_document: FetchDocument
     client_documents: ClientDocuments
     key_sets: PublishedKeySets
     rate_limiter: RateLimiter
@@ -147,7 +146,6 @@ async def open_resources(
             send_revocations=SendRevocations(
                 database, pingone, background, metrics, settings.refresh_lease, now
             ),
-            fetch_document=fetch_document,
             key_sets=PublishedKeySets(fetch_document, monotonic),
             rate_limiter=rate_limiter,
             client_documents=ClientDocuments(

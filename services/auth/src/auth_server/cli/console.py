@@ -21,9 +21,9 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else "�" for one in text)
 
 
-def say(text: str, *, style: str = "") -> None:
+def say(text: str) -> None:
     """Print a line of the result to stdout."""
-    console.print(printable(text), style=style)
+    console.print(printable(text))
 
 
 def advise(text: str) -> None:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 from auth_server.cli.console import advise, errors, print_table, say
 from auth_server.cli.formats import YesOption, counted, shown_instant
+from auth_server.cli.grants import end_grants_of
 from auth_server.cli.running import CommandFailed, Store, run_on_store, utc_now
 from auth_server.domain.audit import AuditAction, AuditActor, AuditEvent
 from auth_server.storage.encryption import KEY_BYTES, KeyRing
@@ -137,9 +138,6 @@ def abandon(
             typer.confirm(
                 f"End {counted(len(lost), 'grant')}, and forget {key_id}?", abort=True, err=True
             )
-        # Imported here: `migrate`, which runs before every start, needs none of it.
-        from auth_server.cli.grants import end_grants_of
-
         end_grants = end_grants_of(store)
         for grant_id in lost:
             await end_grants.one(grant_id, note=f"the key {key_id} is lost")

@@ -6,20 +6,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 import typer
 
-from auth_server.settings import AuthSettings, DataSettings, StoreSettings
+from auth_server.settings import DataSettings, StoreSettings
 from auth_server.storage.database import Database, StorageUnavailable
 from auth_server.storage.encryption import Encryption
 from auth_server.storage.ring_check import KeysRefused, check_ring
 from auth_server.storage.schema import SchemaOutdated, check_schema
 from service_kit.logging import configure_logging
 from service_kit.settings import read_settings_or_exit
-
-if TYPE_CHECKING:
-    from auth_server.app import Resources
 
 SettingsT = TypeVar("SettingsT", bound=StoreSettings)
 ResultT = TypeVar("ResultT")
@@ -56,20 +53,6 @@ def run_on_store(work: Callable[[Store], Awaitable[ResultT]], *, encrypts: bool 
             if encrypts:
                 await check_ring(store.database, now=store.now())
             return await work(store)
-
-    with explained_failures(ValueError):
-        return asyncio.run(run())
-
-
-def run_on_resources(work: Callable[["Resources"], Awaitable[ResultT]]) -> ResultT:
-    """Like run_on_store, for work that needs PingOne or the service's whole configuration, too."""
-    from auth_server.app import open_resources
-
-    settings = read_command_settings(AuthSettings)
-
-    async def run() -> ResultT:
-        async with open_resources(settings) as resources:
-            return await work(resources)
 
     with explained_failures(ValueError):
         return asyncio.run(run())

@@ -54,13 +54,13 @@ class PublishedKeySets:
     async def _fetch(self, url: str) -> dict[str, Any]:
         host = urlsplit(url).hostname or ""
         if self._at_host.total() >= MOST_AT_ONCE or self._at_host[host] >= MOST_AT_ONCE_PER_HOST:
-            raise FetchFailed("too many other key sets are being fetched")
+            raise FetchFailed(f"{url}: too many other key sets are being fetched")
         self._at_host[host] += 1
         try:
             fetched = await self._fetch_document(url, max_bytes=MAX_JWKS_BYTES)
             return usable_keys(fetched.content)
         except (DocumentUnavailable, KeyRefused) as error:
-            raise FetchFailed(str(error)) from error
+            raise FetchFailed(f"{url}: {error}") from error
         finally:
             self._at_host[host] -= 1
             if not self._at_host[host]:

@@ -1,4 +1,4 @@
-"""How long things live. All are settings; the defaults are the design's."""
+"""How long things live. Some are settings, see `AuthSettings.lifetimes`; the others are fixed."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -20,7 +20,7 @@ class ProtectedResource:
 
     `upstream_audience` is the audience that the downstream token must have at PingOne, and
     `upstream_scopes` what each scope of this resource is called there: one name, or several that
-    are needed together. `name` is for people.
+    are needed together. `name` and `scope_descriptions` are for people.
     """
 
     identifier: str
@@ -29,6 +29,7 @@ class ProtectedResource:
     introspection_client_id: str
     introspection_client_secret_digest: Digest = field(repr=False)
     name: str | None = None
+    scope_descriptions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def scopes(self) -> Scopes:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from auth_server.domain.account import AccountSession
+from auth_server.domain.resources import ProtectedResources
 from auth_server.endpoints.account_cookie import AccountCookie
 from auth_server.endpoints.account_sign_in import (
     ACCOUNT,
@@ -47,6 +48,7 @@ class Account:
     form: SignedForm
     cookie: AccountCookie
     pages: Pages
+    resources: ProtectedResources
 
     def routes(self) -> APIRouter:
         """The page and its forms; whoever has no session (any more) is led to sign in."""
@@ -109,7 +111,7 @@ class Account:
         return self.pages.account(
             AccountPageView(
                 username=session.subject.username,
-                apps=tuple(connected_app_view(app) for app in apps.listed),
+                apps=tuple(connected_app_view(app, self.resources) for app in apps.listed),
                 has_more=apps.has_more,
                 notice=notice,
                 forms=AccountForms(

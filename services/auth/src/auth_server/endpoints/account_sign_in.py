@@ -76,16 +76,16 @@ class AccountSignIn:
     ) -> Response | None:
         """PingOne's answer, if it is one to a sign-in of this browser; None if it is not."""
         try:
-            signed_in = await self.finish(
+            secret = await self.finish(
                 answer, browser.digest, replaces=self.account_cookie.read(request)
             )
         except AccountLoginFailed as failed:
             _log.info("account.sign_in_failed", failure=failed.failure, detail=str(failed))
             return to_account(_NOTICES[failed.failure])
-        if signed_in is None:
+        if secret is None:
             return None
         response = to_account(None)
-        self.account_cookie.set_on(response, signed_in.secret)
+        self.account_cookie.set_on(response, secret)
         return response
 
 

@@ -18,10 +18,9 @@ _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """The browser of this request. `is_new` says that the cookie must still be set."""
+    """The browser of this request."""
 
     secret: str = field(repr=False)
-    is_new: bool
 
     @property
     def digest(self) -> Digest:
@@ -43,11 +42,11 @@ class BrowserCookie:
     def read(self, request: Request) -> Browser | None:
         """The browser that sent this request; None without a usable cookie."""
         secret = secret_in(request, self.name)
-        return None if secret is None else Browser(secret, is_new=False)
+        return None if secret is None else Browser(secret)
 
     def read_or_new(self, request: Request) -> Browser:
         """The browser that sent this request, or a fresh identity for it."""
-        return self.read(request) or Browser(new_secret(), is_new=True)
+        return self.read(request) or Browser(new_secret())
 
     def set_on(self, response: Response, browser: Browser) -> None:
         """Set or prolong the cookie. Lax: the way back from PingOne is a cross-site navigation."""

@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 from auth_server.domain.client_documents import document_host
 from auth_server.domain.clients import Client, ClientOrigin
 from auth_server.domain.redirect_uris import LOOPBACK_HOSTS
+from auth_server.domain.resources import ProtectedResources
 from auth_server.flows.list_connected_apps import ConnectedApp
 from auth_server.pages.account import AppStanding, AppView
-from auth_server.pages.consent import SCOPE_DESCRIPTIONS, describe_scopes
+from auth_server.pages.consent import describe_scopes
 
 _STANDINGS: Final = {
     ClientOrigin.REGISTERED: AppStanding.REGISTERED,
@@ -18,16 +19,19 @@ _STANDINGS: Final = {
 }
 
 
-def connected_app_view(app: ConnectedApp) -> AppView:
+def connected_app_view(app: ConnectedApp, resources: ProtectedResources) -> AppView:
     """The view of one grant; a deleted client has no name left, only its identifier."""
     grant, client = app.grant, app.client
+    resource = resources.find(grant.resource)
     return AppView(
         grant_id=grant.id,
         client_name="" if client is None else client.metadata.client_name,
         client_id=grant.client_id,
         standing=AppStanding.DELETED if client is None else _STANDINGS[client.origin],
         hosts=() if client is None else _hosts(client),
-        scopes=describe_scopes(grant.scopes, SCOPE_DESCRIPTIONS),
+        scopes=describe_scopes(
+            grant.scopes, {} if resource is None else resource.scope_descriptions
+        ),
         resource=grant.resource,
         connected_at=grant.created_at,
         last_used_at=grant.last_used_at,

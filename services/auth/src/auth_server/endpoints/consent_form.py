@@ -19,12 +19,7 @@ from auth_server.domain.resources import ProtectedResources
 from auth_server.endpoints.browser import BrowserCookie
 from auth_server.endpoints.parameters import Parameters
 from auth_server.endpoints.signed_form import SignedForm
-from auth_server.pages.consent import (
-    SCOPE_DESCRIPTIONS,
-    AccountView,
-    ConsentView,
-    describe_scopes,
-)
+from auth_server.pages.consent import ConsentView, describe_scopes
 from auth_server.pages.rendering import Pages
 
 ACTION: Final = "/consent"
@@ -61,8 +56,7 @@ class ConsentForm:
         """The page that asks for this authorization; with the account, if it is the second one."""
         request, metadata = pending.request, client.metadata
         target = urlsplit(request.redirect_uri)
-        subject = None if pending.account is None else pending.account.subject
-        resource = self._resources.find(request.resource)
+        account, resource = pending.account, self._resources.find(request.resource)
         return self._pages.consent(
             ConsentView(
                 client_name=metadata.client_name,
@@ -71,9 +65,11 @@ class ConsentForm:
                 redirect_host=target.hostname or "",
                 redirect_is_loopback=target.hostname in LOOPBACK_HOSTS,
                 redirect_scheme=target.scheme,
-                scopes=describe_scopes(request.scopes, SCOPE_DESCRIPTIONS),
+                scopes=describe_scopes(
+                    request.scopes, {} if resource is None else resource.scope_descriptions
+                ),
                 resource=request.resource,
-                account=None if subject is None else AccountView(subject.username, None),
+                account_name=None if account is None else account.subject.username,
                 form_action=ACTION,
                 csrf_token=self._form.token(pending.browser_digest, pending.id),
                 authorization_id=pending.id,

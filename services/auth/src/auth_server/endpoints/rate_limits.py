@@ -15,6 +15,7 @@ from auth_server.endpoints.account_sign_in import SIGN_IN
 from auth_server.endpoints.client_authentication import presented_credentials
 from auth_server.endpoints.parameters import Parameters
 from auth_server.endpoints.resource_server import authenticated_resource
+from auth_server.endpoints.responses import note_claimed_client_id
 from auth_server.flows.authenticate_client import AuthenticateClient
 from service_kit.counted_addresses import CountedAddresses
 from service_kit.rate_limits import Budget, RateLimiter
@@ -91,6 +92,7 @@ class LimitedAuthentication:
     async def __call__(self, request: Request, form: Parameters) -> Client:
         """Return the proven client; raise TooManyRequests, InvalidRequest or InvalidClient."""
         presented = presented_credentials(request, form)
+        note_claimed_client_id(request, presented.client_id)
         address = self.limits.address_of(request)
         if address is None:
             return await self.authenticate(presented)
@@ -126,10 +128,11 @@ class LimitedResourceServers:
         try:
             return authenticated_resource(request, self.resources)
         except InvalidClient:
-            address = self.limits.address_of(request)
+            address, claimed = self.limits.address_of(request), _claimed_client_id(request)
+            note_claimed_client_id(request, claimed)
             # Who brings nothing has guessed nothing.
             if address is not None and "authorization" in request.headers:
-                key = (_claimed_client_id(request), address)
+                key = (claimed, address)
                 await self.limits.spend(self.limits.budgets.introspection_failures, *key)
             raise
 

@@ -21,6 +21,14 @@ _log = structlog.get_logger(__name__)
 # RFC 6749 5.1: whatever a token endpoint says is for one reader, once.
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 RETRY_AFTER_SECONDS = 5
+_MAX_CLAIM_LENGTH = 300
+
+
+def note_claimed_client_id(request: Request, client_id: str) -> None:
+    """Have a refusal of this request say in the log who it was for, or who pretended to be it."""
+    # Anybody's text, in a line that an operator reads.
+    if client_id.isprintable():
+        request.state.claimed_client_id = client_id[:_MAX_CLAIM_LENGTH]
 
 
 def oauth_error_response(error: OAuthError, request: Request) -> Response:
@@ -31,6 +39,7 @@ def oauth_error_response(error: OAuthError, request: Request) -> Response:
         error=error.error,
         description=error.description,
         detail=error.detail or None,
+        claimed_client_id=getattr(request.state, "claimed_client_id", None),
     )
     headers = dict(NO_STORE)
     if isinstance(error, InvalidClient):

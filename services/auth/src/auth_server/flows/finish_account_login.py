@@ -1,7 +1,7 @@
 """PingOne sends a person back to the account page: know who it is, and keep nothing else."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -33,14 +33,6 @@ _FAILURES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A session, and the secret that only the browser's cookie carries."""
-
-    session: AccountSession
-    secret: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class FinishAccountLogin:
     """Ends with a fresh session of the account page."""
 
@@ -52,8 +44,8 @@ class FinishAccountLogin:
 
     async def __call__(
         self, answer: UpstreamAnswer, browser_digest: Digest, *, replaces: Digest | None
-    ) -> SignedIn | None:
-        """Begin a session under a new secret, and end the one that it `replaces`.
+    ) -> str | None:
+        """Begin a session and return its secret, for the cookie; end the one that it `replaces`.
 
         None for a state that is unknown, spent or another browser's; AccountLoginFailed for
         everything else that goes wrong at PingOne.
@@ -74,7 +66,7 @@ class FinishAccountLogin:
                 await tx.account_sessions.delete(replaces)
             await tx.account_sessions.insert(session)
         _log.info("account.signed_in")
-        return SignedIn(session, secret)
+        return secret
 
     async def _identify(self, answer: UpstreamAnswer, pending: PendingAccountLogin) -> Subject:
         if answer.error is not None:

@@ -31,22 +31,14 @@ class ScopeView:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountView:
-    """The account that PingOne signed in: the person's name, and the name they sign in with."""
-
-    name: str
-    username: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class ConsentView:
     """Everything the page shows or sends back. The client's words are untrusted, of any content.
 
     `document_host` is set for a client that is known by a document: the name of the host that has
     published it, proven by https. What the document says is the client's words, as always.
 
-    `account` is set for the second consent only: PingOne came back with another account than the
-    one remembered for this browser and client.
+    `account_name` is set for the second consent only: PingOne came back with another account than
+    the one remembered for this browser and client.
     """
 
     client_name: str
@@ -57,7 +49,7 @@ class ConsentView:
     redirect_scheme: str
     scopes: tuple[ScopeView, ...]
     resource: str
-    account: AccountView | None
+    account_name: str | None
     form_action: str
     csrf_token: str
     authorization_id: str
@@ -88,7 +80,6 @@ class ConsentPage:
     scopes: tuple[tuple[DisplayText, DisplayText | None], ...]
     resource: DisplayText
     account_name: DisplayText | None
-    account_username: DisplayText | None
     account_button_name: DisplayText | None
     form_action: str
     csrf_token: str
@@ -99,8 +90,14 @@ class ConsentPage:
     document_address: DisplayText
 
 
-def describe_scopes(names: Iterable[str], descriptions: Mapping[str, str]) -> tuple[ScopeView, ...]:
-    """The scopes to show: those described, in that order, then the others by name."""
+def describe_scopes(
+    names: Iterable[str], own_descriptions: Mapping[str, str]
+) -> tuple[ScopeView, ...]:
+    """The scopes to show: those described, in that order, then the others by name.
+
+    What the resource says of its scopes comes first, and instead of what is said here.
+    """
+    descriptions = {**own_descriptions, **SCOPE_DESCRIPTIONS, **own_descriptions}
     asked = set(names)
     described = [ScopeView(name, text) for name, text in descriptions.items() if name in asked]
     others = sorted(asked - descriptions.keys())
@@ -114,7 +111,7 @@ def consent_page(view: ConsentView) -> ConsentPage:
     redirect_subdomains, redirect_address = _redirect_address(view)
     document_host = display_host(view.document_host or "")
     document_subdomains, document_address = _stressed(document_host)
-    account_name, account_username = _account_names(view.account)
+    account_name = _account_name(view.account_name)
     return ConsentPage(
         client_name=client_name or client_id,
         client_is_named=bool(client_name),
@@ -127,7 +124,6 @@ def consent_page(view: ConsentView) -> ConsentPage:
         scopes=tuple(scope_texts(scope) for scope in view.scopes),
         resource=display_text(view.resource, max_length=_MAX_IDENTIFIER_LENGTH),
         account_name=account_name,
-        account_username=account_username,
         account_button_name=(
             display_text(account_name, max_length=_MAX_BUTTON_NAME_LENGTH) if account_name else None
         ),
@@ -179,11 +175,8 @@ def scope_texts(scope: ScopeView) -> tuple[DisplayText, DisplayText | None]:
     return name, display_text(scope.description, max_length=_MAX_DESCRIPTION_LENGTH)
 
 
-def _account_names(account: AccountView | None) -> tuple[DisplayText | None, DisplayText | None]:
-    if account is None:
-        return None, None
-    username = display_text(account.username or "", max_length=_MAX_NAME_LENGTH) or None
-    name = display_text(account.name, max_length=_MAX_NAME_LENGTH)
-    if not name or name == username:
-        return username or DisplayText("an account without a name"), None
-    return name, username
+def _account_name(name: str | None) -> DisplayText | None:
+    if name is None:
+        return None
+    shown = display_text(name, max_length=_MAX_NAME_LENGTH)
+    return shown or DisplayText("an account without a name")

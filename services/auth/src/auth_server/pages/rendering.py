@@ -49,9 +49,9 @@ class Pages:
         )
         self._templates.globals["static_url"] = static_url
 
-    def consent(self, view: ConsentView, status: int = 200) -> Response:
+    def consent(self, view: ConsentView) -> Response:
         """Ask for a decision; the form posts `decision` (`allow` or `deny`) to view.form_action."""
-        return self._render("consent.html", consent_page(view), status)
+        return self._render("consent.html", consent_page(view), 200)
 
     def problem(self, view: ProblemView, status: int = 400) -> Response:
         """Tell a person what went wrong, where no redirect can tell the client."""

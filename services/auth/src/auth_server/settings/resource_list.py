@@ -17,12 +17,14 @@ _MEMBERS: Final = (
     "name",
     "audience",
     "scopes",
+    "scope_descriptions",
     "introspection_client_id",
     "introspection_client_secret",
     "introspection_client_secret_file",
 )
 _MAX_TEXT_LENGTH: Final = 255
 _MAX_NAME_LENGTH: Final = 80
+_MAX_DESCRIPTION_LENGTH: Final = 200
 
 
 def parse_resource_list(text: str, *, is_development: bool) -> tuple[ProtectedResource, ...]:
@@ -88,11 +90,13 @@ def _members(entry: object) -> dict[str, Any]:
 
 
 def _resource(members: Mapping[str, Any], secret: str) -> ProtectedResource:
+    scopes = _scopes(members)
     return ProtectedResource(
         identifier=_identifier(members),
         name=_name(members),
         upstream_audience=_word(members, "audience"),
-        upstream_scopes=_scopes(members),
+        upstream_scopes=scopes,
+        scope_descriptions=_scope_descriptions(members, scopes),
         introspection_client_id=_word(members, "introspection_client_id"),
         introspection_client_secret_digest=digest(secret),
     )
@@ -151,6 +155,20 @@ def _scopes(members: Mapping[str, Any]) -> dict[str, Scopes]:
     return _checked_scopes(
         {_one_scope(name): _scopes_at_pingone(names) for name, names in given.items()}
     )
+
+
+def _scope_descriptions(members: Mapping[str, Any], scopes: Mapping[str, Scopes]) -> dict[str, str]:
+    given = members.get("scope_descriptions", {})
+    if not isinstance(given, dict) or not given.keys() <= scopes.keys():
+        raise ValueError("scope_descriptions must be an object, with names from scopes")
+    for text in given.values():
+        if not isinstance(text, str) or not text.strip() or not text.isprintable():
+            raise ValueError("scope_descriptions: each must be printable text")
+        if len(text) > _MAX_DESCRIPTION_LENGTH:
+            raise ValueError(
+                f"scope_descriptions: one is longer than {_MAX_DESCRIPTION_LENGTH} characters"
+            )
+    return given
 
 
 def _scopes_at_pingone(given: object) -> Scopes:

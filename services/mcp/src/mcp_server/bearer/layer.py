@@ -31,7 +31,7 @@ from mcp_server.handle_verifier import (
     IntrospectionUnavailable,
     attach_caller,
 )
-from mcp_server.tool_scopes import scopes_lacking
+from mcp_server.tool_scopes import scopes_to_ask_for
 
 
 class BearerLayer:
@@ -127,9 +127,9 @@ class BearerLayer:
         # From the body in both eras: a header is only compared with it later, or not at all.
         tool = message.get("params", {}).get("name") if message["method"] == "tools/call" else None
         if isinstance(tool, str):
-            lacking = scopes_lacking(tool, caller.handle.scopes)
-            if lacking:
-                raise self._challenges.scope_lacking(lacking)
+            asked = scopes_to_ask_for(tool, caller.handle.scopes)
+            if asked:
+                raise self._challenges.scope_lacking(asked)
 
     async def _limit_calls(self, message: dict[str, Any], caller: Caller) -> None:
         if message["method"] == "tools/call":

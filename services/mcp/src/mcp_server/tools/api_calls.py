@@ -22,7 +22,7 @@ from mcp_server.todo_client import (
     TodoInvalid,
     TodoNotFound,
 )
-from mcp_server.tool_scopes import scopes_lacking
+from mcp_server.tool_scopes import TOOL_SCOPES
 
 CountRefusal = Callable[[Literal["recovered", "final"]], None]
 AnswerT = TypeVar("AnswerT")
@@ -44,7 +44,7 @@ def authorized_caller(ctx: Context[Any, Any], tool: str) -> Caller:
     """Return who calls; raise ToolFailure unless the handle has every scope the tool needs."""
     request = ctx.request_context.request
     caller = attached_caller({} if request is None else request.scope)
-    lacking = scopes_lacking(tool, caller.handle.scopes)
+    lacking = TOOL_SCOPES[tool] - caller.handle.scopes
     if lacking:
         raise ToolFailure(f"The user has not granted what this needs: {' '.join(sorted(lacking))}")
     return caller

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from mcp_server.handle_verifier import Caller
 from mcp_server.todo_client import Todo, TodoApi, TodoPage
-from mcp_server.tool_scopes import scopes_lacking
+from mcp_server.tool_scopes import TOOL_SCOPES
 from mcp_server.tools.api_calls import CountRefusal, authorized_caller, call_api
 from mcp_server.tools.confirmation import DeletionQuestion, must_ask
 
@@ -129,7 +129,7 @@ class TodoTools:
 
     async def _readable_text(self, caller: Caller, todo_id: str) -> str | None:
         """Return the text of a todo; None if the user did not let this client read todos."""
-        if scopes_lacking("list_todos", caller.handle.scopes):
+        if not TOOL_SCOPES["list_todos"] <= caller.handle.scopes:
             return None
         todo = await call_api(
             caller,
