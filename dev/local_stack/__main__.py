@@ -29,7 +29,7 @@ environment:
   TODO_INTERNAL_PORT
          other ports than 8080 8081 8082 9080 8090 8091 8092; demo takes free ones by itself
   AUTH_ACCESS_HANDLE_SECONDS MCP_INTROSPECTION_CACHE_SECONDS SIMULATOR_ACCESS_TOKEN_SECONDS
-  TODO_MAX_PER_USER AUTH_LOG_LEVEL REVEAL_DOWNSTREAM_TOKEN ...
+  TODO_MAX_PER_USER AUTH_LOG_LEVEL MCP_LOG_LEVEL REVEAL_DOWNSTREAM_TOKEN ...
          lifetimes, limits and log levels are handed on to the services. Addresses, databases, keys
          and credentials are the stack's own: those of your shell are not used, and not touched.
 

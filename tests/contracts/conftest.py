@@ -95,7 +95,11 @@ async def todo_api(
     auth: AuthUnderTest, session: aiohttp.ClientSession, migrated: Path, tmp_path: Path
 ) -> AsyncIterator[AiohttpTodoApi]:
     """The MCP server's client of the API, answered by the real API, which trusts the simulator."""
-    settings = TodoApiSettings(api_issuer=auth.simulator.issuer, api_audience=API)
+    settings = TodoApiSettings(
+        todo_public_url="http://localhost:8082",
+        api_issuer=auth.simulator.issuer,
+        api_audience=API,
+    )
     file = shutil.copy(migrated / "todo.db", tmp_path / "todo.db")
     async with AsyncExitStack() as resources:
         database = Database.open(f"sqlite+aiosqlite:///{file}")

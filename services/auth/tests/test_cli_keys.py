@@ -233,6 +233,7 @@ def test_no_key_is_ever_printed(auth_command: Auth, database_url: str) -> None:
     for arguments in (["list"], ["rewrap"]):
         for ring in (f"{NEW},{OLD}", NEW, OTHER_OLD, f"{NEW},{OLD[:-2]}"):
             shown = auth_command(*arguments, ring=ring).output
+            assert shown.strip()
             for key in (NEW, OLD, OTHER_OLD):
                 assert key.partition(":")[2][:20] not in shown
 

@@ -220,6 +220,7 @@ def test_the_first_of_several_keys_comes_first(read: Read) -> None:
         ("PINGONE_TOKEN_ENDPOINT", "token"),
         ("PINGONE_TIMEOUT_SECONDS", "0"),
         ("AUTH_PORT", "65536"),
+        ("AUTH_PORT", "8090"),
         ("AUTH_CODE_SECONDS", "601"),
         ("AUTH_CONSENT_DAYS", "0"),
         ("AUTH_REFRESH_GRACE_SECONDS", "-1"),

@@ -99,6 +99,8 @@ def test_a_missing_variable_is_named(environment: Any, name: str) -> None:
         ({"MCP_REQUEST_STATE_KEYS_FILE": "/etc/hostname"}, "MCP_REQUEST_STATE_KEYS"),
         ({"MCP_INTROSPECTION_CACHE_SECONDS": "3600"}, "MCP_INTROSPECTION_CACHE_SECONDS"),
         ({"MCP_PORT": "0"}, "MCP_PORT"),
+        ({"MCP_PORT": "8091"}, "MCP_PORT and MCP_INTERNAL_PORT must differ"),
+        ({"MCP_LOG_LEVEL": "LOUD"}, "MCP_LOG_LEVEL"),
         ({"INTROSPECTION_CLIENT_SECRET": "development-secret"}, "INTROSPECTION_CLIENT_SECRET"),
         ({"REVEAL_DOWNSTREAM_TOKEN": "true"}, "REVEAL_DOWNSTREAM_TOKEN"),
     ],

@@ -165,7 +165,9 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def settings() -> TodoApiSettings:
-    return TodoApiSettings(api_issuer=ISSUER, api_audience=AUDIENCE)
+    return TodoApiSettings(
+        todo_public_url="http://localhost:8082", api_issuer=ISSUER, api_audience=AUDIENCE
+    )
 
 
 @pytest.fixture

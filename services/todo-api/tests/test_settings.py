@@ -19,8 +19,14 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable.upper(), raising=False)
 
 
-def test_an_issuer_is_all_that_development_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def required_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no default: a forgotten URL must not turn production into development."""
     monkeypatch.setenv("API_ISSUER", ISSUER)
+    monkeypatch.setenv("TODO_PUBLIC_URL", "http://localhost:8082")
+
+
+def test_an_issuer_and_its_own_url_are_all_that_development_needs() -> None:
     settings = read_settings(TodoApiSettings)
     assert settings.development
     assert settings.api_audience == "https://todo.api.com"
@@ -46,7 +52,9 @@ def test_a_migration_needs_no_issuer() -> None:
         ("API_WRITE_SCOPE", 'tasks"write'),
         ("API_JWKS_URI", "ftp://localhost/jwks"),
         ("API_JWKS_URI", "jwks"),
+        ("TODO_PUBLIC_URL", None),
         ("TODO_PUBLIC_URL", "http://todo.example"),
+        ("TODO_LOG_LEVEL", "LOUD"),
         ("TODO_PORT", "0"),
         ("TODO_PORT", "8092"),
         ("TODO_INTERNAL_PORT", "http"),
@@ -61,7 +69,6 @@ def test_a_migration_needs_no_issuer() -> None:
 def test_a_wrong_variable_is_refused_by_name_and_its_value_is_not_shown(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str | None
 ) -> None:
-    monkeypatch.setenv("API_ISSUER", ISSUER)
     if value is None:
         monkeypatch.delenv(variable)
     else:
@@ -78,7 +85,6 @@ def test_a_wrong_variable_is_refused_by_name_and_its_value_is_not_shown(
 def test_plain_http_to_the_key_set_is_for_development_only(
     monkeypatch: pytest.MonkeyPatch, public_url: str, accepted: bool
 ) -> None:
-    monkeypatch.setenv("API_ISSUER", ISSUER)
     monkeypatch.setenv("API_JWKS_URI", "http://simulator:9080/env/as/jwks")
     monkeypatch.setenv("TODO_PUBLIC_URL", public_url)
     if accepted:

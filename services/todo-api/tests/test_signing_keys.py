@@ -117,7 +117,11 @@ async def test_metadata_that_is_not_the_issuers_is_not_used(
 class TestAConfiguredKeySetUrl:
     @pytest.fixture
     def settings(self) -> TodoApiSettings:
-        return TodoApiSettings(api_issuer=ISSUER, api_jwks_uri="http://simulator:9080/e/as/jwks")
+        return TodoApiSettings(
+            todo_public_url="http://localhost:8082",
+            api_issuer=ISSUER,
+            api_jwks_uri="http://simulator:9080/e/as/jwks",
+        )
 
     async def test_replaces_discovery(self, issuer: Any, open_client: OpenClient) -> None:
         assert (await open_client(issuer.token()).get("/api/todos")).status_code == 200

@@ -13,9 +13,9 @@ import structlog
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service_kit.health import Lifecycle
+from service_kit.http_protocol import BoundedProtocol
 
 # Longer than any pooled client keeps an idle connection (http_client.KEEPALIVE_SECONDS): a server
 # that closes first makes the client's next request fail.
@@ -37,14 +37,6 @@ class Listener:
 
 # Opens what the process shares (database, sessions), yields its listeners, closes on exit.
 Service = Callable[[Lifecycle], AbstractAsyncContextManager[Sequence[Listener]]]
-
-
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, which would leave the white space after a value in the value."""
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take the value without the white space around it (RFC 9110 section 5.5)."""
-        super().on_header(name, value.strip(b" \t"))
 
 
 class _Server(uvicorn.Server):
@@ -128,7 +120,7 @@ def _configure(listener: Listener) -> uvicorn.Config:
         host=listener.host,
         port=listener.port,
         interface="asgi3",
-        http=_Protocol,
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -4,7 +4,7 @@ import ipaddress
 import os
 import re
 import sys
-from typing import TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import ValidationError
@@ -21,6 +21,9 @@ _PLACEHOLDERS = ("changeme", "change-me", "placeholder", "example", "development
 _MIN_SECRET_LENGTH = 16
 # Different characters; a random secret of this length practically never has fewer.
 _MIN_SECRET_VARIETY = 6
+
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 class ServiceSettings(BaseSettings):
@@ -142,3 +145,9 @@ def refuse_placeholder(name: str, value: str) -> None:
             f"{name} is a placeholder or shorter than {_MIN_SECRET_LENGTH} characters; outside"
             " development it must be a random secret, for example from: openssl rand -base64 32"
         )
+
+
+def refuse_same_port(public: int, internal: int, *, prefix: str) -> None:
+    """Raise ValueError where a public port would also serve what is not for everybody."""
+    if public == internal:
+        raise ValueError(f"{prefix}_PORT and {prefix}_INTERNAL_PORT must differ")

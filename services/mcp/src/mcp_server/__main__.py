@@ -20,7 +20,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
     settings = read_settings_or_exit(Settings)
-    configure_logging(service="mcp", development=settings.development)
+    configure_logging(service="mcp", development=settings.development, level=settings.mcp_log_level)
     # The SDK narrates every request at INFO; the access log says it in one line.
     logging.getLogger("mcp").setLevel(logging.WARNING)
     serve(functools.partial(run_service, settings))

@@ -1,7 +1,6 @@
 """What this process is told by its environment, checked before anything is opened."""
 
 import re
-from pathlib import Path
 from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 
@@ -10,13 +9,15 @@ from pydantic_settings import NoDecode
 
 from mcp_server.tool_scopes import MINIMAL_SCOPES, SUPPORTED_SCOPES
 from service_kit.client_address import parse_trusted_proxies
-from service_kit.key_files import read_key_file, split_keys
+from service_kit.key_files import given_keys, split_keys
 from service_kit.rate_limits import check_redis_url, parse_limits
 from service_kit.settings import (
+    LogLevel,
     ServiceSettings,
     check_public_url,
     is_development,
     refuse_placeholder,
+    refuse_same_port,
 )
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -37,6 +38,7 @@ class Settings(ServiceSettings):
     mcp_listen_host: str = Field("127.0.0.1", description="The address both ports are bound to.")
     mcp_port: Port = Field(8081, description="The public port.")
     mcp_internal_port: Port = Field(8091, description="The port of /livez, /readyz and /metrics.")
+    mcp_log_level: LogLevel = Field("INFO", description="The least important lines to log.")
     mcp_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Host headers that are answered beside the one of MCP_RESOURCE, comma"
@@ -186,12 +188,17 @@ class Settings(ServiceSettings):
     @classmethod
     def _read_keys(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         text, file = value.get_secret_value(), info.data.get("mcp_request_state_keys_file", "")
-        if text and file:
-            raise ValueError("MCP_REQUEST_STATE_KEYS_FILE is set as well; keep one of the two")
-        keys = read_key_file(Path(file)) if file else split_keys(text)
+        if not text and not file:
+            return value  # in development only, as is checked below
+        keys = split_keys(given_keys("MCP_REQUEST_STATE_KEYS", text, file))
         if any(len(key.encode()) < MIN_KEY_BYTES for key in keys) or len(set(keys)) < len(keys):
             raise ValueError(f"must be different keys of at least {MIN_KEY_BYTES} characters each")
         return SecretStr(",".join(keys))
+
+    @model_validator(mode="after")
+    def _check_ports_differ(self) -> Self:
+        refuse_same_port(self.mcp_port, self.mcp_internal_port, prefix="MCP")
+        return self
 
     @model_validator(mode="after")
     def _refuse_development_values(self) -> Self:

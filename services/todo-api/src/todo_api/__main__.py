@@ -23,9 +23,10 @@ environment:
   API_WRITE_SCOPE      the scope that everything else needs (todo_api:write)
   TODO_DATABASE_URL    postgresql+asyncpg://... or sqlite+aiosqlite:///... (a file in .local-state)
   TODO_MAX_PER_USER    how many todos one user may have (1000)
-  TODO_PUBLIC_URL      where callers reach this service (http://localhost:8082)
+  TODO_PUBLIC_URL      where callers reach this service; required to serve
   TODO_LISTEN_HOST     address to listen on (127.0.0.1)
   TODO_PORT            port of the API (8082)
+  TODO_LOG_LEVEL       the least important lines to log (INFO)
   TODO_INTERNAL_PORT   port of /livez, /readyz and /metrics (8092)
 
 first start:
@@ -56,7 +57,9 @@ def main() -> None:
 
 def _migrate() -> None:
     settings = read_settings_or_exit(StoreSettings)
-    configure_logging(service="todo-api", development=settings.development)
+    configure_logging(
+        service="todo-api", development=settings.development, level=settings.todo_log_level
+    )
     try:
         migrate(settings.todo_database_url.get_secret_value())
     except (OSError, SQLAlchemyError) as error:
@@ -70,7 +73,9 @@ def _serve() -> None:
     from todo_api.app import SchemaMissing, create_service
 
     settings = read_settings_or_exit(TodoApiSettings)
-    configure_logging(service="todo-api", development=settings.development)
+    configure_logging(
+        service="todo-api", development=settings.development, level=settings.todo_log_level
+    )
     try:
         serve(create_service(settings))
     except SchemaMissing as error:

@@ -7,7 +7,13 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from service_kit.settings import ServiceSettings, check_public_url, is_development
+from service_kit.settings import (
+    LogLevel,
+    ServiceSettings,
+    check_public_url,
+    is_development,
+    refuse_same_port,
+)
 
 
 def _check_issuer(issuer: str) -> str:
@@ -45,6 +51,8 @@ class StoreSettings(ServiceSettings):
         "sqlite+aiosqlite:///.local-state/todo.db"
     )
 
+    todo_log_level: LogLevel = "INFO"
+
     @property
     def development(self) -> bool:
         """True when this service's own URL is http on a loopback host."""
@@ -54,6 +62,8 @@ class StoreSettings(ServiceSettings):
 class TodoApiSettings(StoreSettings):
     """What the service needs to know."""
 
+    # Without a default: a forgotten one must not turn production into development.
+    todo_public_url: Annotated[str, AfterValidator(check_public_url)]
     todo_listen_host: str = "127.0.0.1"
     todo_port: Port = 8082
     todo_internal_port: Port = 8092
@@ -80,6 +90,5 @@ class TodoApiSettings(StoreSettings):
 
     @model_validator(mode="after")
     def _check_ports_differ(self) -> Self:
-        if self.todo_port == self.todo_internal_port:
-            raise ValueError("TODO_PORT and TODO_INTERNAL_PORT must differ")
+        refuse_same_port(self.todo_port, self.todo_internal_port, prefix="TODO")
         return self

@@ -11,7 +11,7 @@ from auth_server.settings.resources import ResourceSettings
 from service_kit.client_address import parse_trusted_proxies
 from service_kit.key_files import given_keys, split_keys
 from service_kit.rate_limits import check_redis_url
-from service_kit.settings import refuse_placeholder
+from service_kit.settings import refuse_placeholder, refuse_same_port
 
 
 class AuthSettings(ResourceSettings, PingOneSettings, ClientSettings, RateLimitSettings):
@@ -54,6 +54,11 @@ class AuthSettings(ResourceSettings, PingOneSettings, ClientSettings, RateLimitS
         if not split_keys(keys):
             raise ValueError("must hold at least one key")
         return SecretStr(keys)
+
+    @model_validator(mode="after")
+    def _check_ports_differ(self) -> Self:
+        refuse_same_port(self.auth_port, self.auth_internal_port, prefix="AUTH")
+        return self
 
     @model_validator(mode="after")
     def _refuse_placeholders(self) -> Self:

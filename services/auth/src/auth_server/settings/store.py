@@ -1,7 +1,7 @@
 """What a migration, and what looking after the data, needs to know."""
 
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
@@ -10,7 +10,7 @@ from auth_server.domain.redirect_uris import NEVER_PRIVATE_USE
 from auth_server.storage.encryption import KeyRing
 from auth_server.storage.engines import parse_database_url
 from service_kit.key_files import given_keys
-from service_kit.settings import ServiceSettings, check_public_url, is_development
+from service_kit.settings import LogLevel, ServiceSettings, check_public_url, is_development
 
 _MAX_DAYS: Final = 3650
 
@@ -20,7 +20,7 @@ class StoreSettings(ServiceSettings):
 
     auth_public_url: str = Field("http://localhost:8080", description="the issuer")
     auth_database_url: SecretStr = SecretStr("sqlite+aiosqlite:///.local-state/auth.db")
-    auth_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    auth_log_level: LogLevel = "INFO"
 
     @property
     def is_development(self) -> bool:

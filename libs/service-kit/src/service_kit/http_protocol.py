@@ -1,0 +1,105 @@
+"""uvicorn's HTTP/1.1 protocol with bounds: a request's head is neither endless nor slow.
+
+The parser, httptools, keeps whatever comes until a header is complete, and takes any number of
+them, before an application is asked. Bodies are bounded by the applications, see body_limit.
+"""
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+# The request line and all header fields. A handle takes 60 bytes, the state of a sign-on a few KiB.
+MAX_HEAD_BYTES: Final = 64 * 1024
+# From the first byte of a head to its last; and from the connection to a first head.
+HEAD_SECONDS: Final = 20.0
+
+_TOO_LARGE: Final = b"431 Request Header Fields Too Large"
+_TOO_SLOW: Final = b"408 Request Timeout"
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. Who exceeds a bound is told so, and disconnected (RFC 6585 5)."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._is_in_head = self._begins_now = False
+        self._head_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a first request, though not for ever."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is awaited any more."""
+        self._head_is_there()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and count what is left of a head that is not complete."""
+        self._begins_now = False
+        super().data_received(data)
+        # What began just now may follow a body, and is bounded by what one read returns.
+        if self._is_in_head and not self._begins_now:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a head."""
+        super().on_message_begin()
+        self._is_in_head = self._begins_now = True
+        self._head_bytes = 0
+        self._await_head()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the request line."""
+        super().on_url(url)
+        self._count(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take the value without the white space around it (RFC 9110 section 5.5)."""
+        super().on_header(name, value.strip(b" \t"))
+        self._count(name + value)
+
+    def on_headers_complete(self) -> None:
+        """The head is there, and goes to the application."""
+        self._is_in_head = False
+        self._head_is_there()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn says of a head that the parser, or one of the methods above, refuses."""
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(_TOO_LARGE)
+        else:
+            super().send_400_response(msg)
+
+    def _count(self, part: bytes) -> None:
+        self._head_bytes += len(part)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise ValueError("the head of the request is too large")  # the parser stops
+
+    def _await_head(self) -> None:
+        self._head_is_there()
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _head_is_there(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        if self._is_in_head:
+            self._refuse(_TOO_SLOW)
+        else:
+            self.transport.close()  # nothing was asked, so nothing is answered
+
+    def _refuse(self, status: bytes) -> None:
+        self._is_in_head = False
+        self.transport.write(
+            b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        )
+        self.transport.close()
