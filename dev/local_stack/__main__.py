@@ -43,7 +43,8 @@ examples:
 def main() -> int:
     """Do what the command line says; return the exit status."""
     arguments = _parse_arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT, too: a script that starts this in the background has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     console = Console(highlight=False)
     try:

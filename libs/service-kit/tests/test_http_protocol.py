@@ -45,6 +45,7 @@ class Connection:
         for part in parts:
             self.writer.write(part)
             await self.writer.drain()
+            await asyncio.sleep(0)  # the server is in this loop, and reads it now
         async with asyncio.timeout(DEADLINE_SECONDS):
             return (await self.reader.readline()).strip()
 
@@ -94,6 +95,13 @@ async def test_a_large_head_that_is_within_the_bound_is_answered(port: int) -> N
             request = head(b"X-Filler: " + b"x" * (MAX_HEAD_BYTES - 100))
             assert await connection.ask(request) == b"HTTP/1.1 200 OK"
             await connection.reader.readuntil(b"\r\n\r\n0")
+
+
+async def test_a_large_head_may_come_in_many_parts(port: int) -> None:
+    request = head(*[b"X-Filler-%d: " % number + b"x" * 980 for number in range(60)])
+    parts = [request[start : start + 500] for start in range(0, len(request), 500)]
+    async with connected(port) as connection:
+        assert await connection.ask(*parts) == b"HTTP/1.1 200 OK"
 
 
 @pytest.mark.parametrize(

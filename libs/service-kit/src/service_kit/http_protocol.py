@@ -24,7 +24,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._is_in_head = self._begins_now = False
-        self._head_bytes = 0
+        # Of this head: what the parser has told, and what it was given without an end to it.
+        self._parsed_bytes = self._unfinished_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -43,15 +44,15 @@ class BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         # What began just now may follow a body, and is bounded by what one read returns.
         if self._is_in_head and not self._begins_now:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
+            self._unfinished_bytes += len(data)
+            if self._unfinished_bytes > MAX_HEAD_BYTES:
                 self._refuse(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """The first byte of a head."""
         super().on_message_begin()
         self._is_in_head = self._begins_now = True
-        self._head_bytes = 0
+        self._parsed_bytes = self._unfinished_bytes = 0
         self._await_head()
 
     def on_url(self, url: bytes) -> None:
@@ -62,7 +63,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take the value without the white space around it (RFC 9110 section 5.5)."""
         super().on_header(name, value.strip(b" \t"))
-        self._count(name + value)
+        self._count(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is there, and goes to the application."""
@@ -72,14 +73,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn says of a head that the parser, or one of the methods above, refuses."""
-        if self._head_bytes > MAX_HEAD_BYTES:
+        if self._parsed_bytes > MAX_HEAD_BYTES:
             self._refuse(_TOO_LARGE)
         else:
             super().send_400_response(msg)
 
-    def _count(self, part: bytes) -> None:
-        self._head_bytes += len(part)
-        if self._head_bytes > MAX_HEAD_BYTES:
+    def _count(self, *parts: bytes) -> None:
+        self._parsed_bytes += sum(map(len, parts))
+        if self._parsed_bytes > MAX_HEAD_BYTES:
             raise ValueError("the head of the request is too large")  # the parser stops
 
     def _await_head(self) -> None:

@@ -48,7 +48,8 @@ class JwksCache:
     """Serves one issuer's key set: one fetch at a time, at most one attempt per cool-down.
 
     A set that could not be refreshed stays in use: keys are added long before they sign, so an
-    old set is a better answer than an outage.
+    old set is a better answer than an outage. A `fetch` that asked nobody raises JwksUnavailable:
+    that is no attempt, and ends the question of its caller.
     """
 
     def __init__(
