@@ -72,15 +72,11 @@ async def test_the_user_is_asked_with_the_text_of_the_todo_and_a_yes_deletes_it(
     [
         {"action": "decline"},
         {"action": "cancel"},
-        {"action": "accept"},
-        {"action": "accept", "content": {}},
         {"action": "accept", "content": {"confirm": False}},
-        {"action": "accept", "content": {"confirm": "true"}},
-        {"action": "accept", "content": {"confirm": 1}},
         {"action": "decline", "content": {"confirm": True}},
     ],
 )
-async def test_anything_but_a_yes_deletes_nothing_and_is_not_an_error(
+async def test_a_no_deletes_nothing_and_is_not_an_error(
     world: "World", answer: dict[str, Any]
 ) -> None:
     handle = world.sign_in()
@@ -93,6 +89,24 @@ async def test_anything_but_a_yes_deletes_nothing_and_is_not_an_error(
     assert told["result"].get("isError", False) is False
     assert told["result"]["resultType"] == "complete"
     assert kept(world) == ["buy milk"]
+
+
+@pytest.mark.standard("MCP 2026-07-28 elicitation: form", "MCP 2026-07-28 mrtr: input_required")
+@pytest.mark.parametrize("content", [{}, *({"confirm": it} for it in ("true", "", 1, 0, None))])
+async def test_an_answer_that_is_not_the_forms_is_neither_yes_nor_no_and_is_asked_again(
+    world: "World", content: dict[str, Any]
+) -> None:
+    handle, unclear = world.sign_in(), {"action": "accept", "content": content}
+    async with world.running() as door:
+        todo_id = await make_todo(door, handle)
+        asked = (await delete(door, handle, todo_id))["result"]
+        again = await delete(door, handle, todo_id, state=asked["requestState"], answer=unclear)
+        assert again["result"]["inputRequests"] == asked["inputRequests"]
+        assert kept(world) == ["buy milk"]
+        state = again["result"]["requestState"]
+        told = await delete(door, handle, todo_id, state=state, answer=YES)
+
+    assert told["result"]["structuredContent"]["deleted"] is True
 
 
 @pytest.mark.standard("MCP 2026-07-28 mrtr: input_required")
@@ -220,6 +234,7 @@ async def test_half_an_answer_is_asked_again(world: "World") -> None:
             {"answer": YES},
             {"state": state},
             {"state": state, "answer": {"roots": []}},
+            {"state": state, "answer": {"action": "accept"}},
         ]
         for half in halves:
             told = await delete(door, handle, todo_id, **half)

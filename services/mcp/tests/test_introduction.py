@@ -12,6 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from services.mcp.tests.conftest import World
 
+VERSIONS = ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
 TOOLS = ["who_am_i", "list_todos", "create_todo", "set_todo_status", "delete_todo"]
 
 
@@ -69,7 +70,7 @@ async def test_the_server_introduces_itself_and_its_lists_are_private(world: "Wo
     assert info["title"] == "Todos"
     assert info["version"]
     assert "list_todos" in discovered["instructions"]
-    assert discovered["supportedVersions"][:2] == ["2026-07-28", "2025-11-25"]
+    assert discovered["supportedVersions"] == VERSIONS
     assert discovered["capabilities"]["tools"].get("listChanged", False) is False
     for result in (discovered, listed):
         assert result["cacheScope"] == "private"

@@ -8,7 +8,7 @@ import pytest
 if TYPE_CHECKING:
     from services.mcp.tests.conftest import Door, World
 
-REVISIONS = ["2025-03-26", "2025-06-18", "2025-11-25"]
+REVISIONS = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
 
 
 class OlderClient:
@@ -55,7 +55,7 @@ class OlderClient:
 )
 @pytest.mark.parametrize(
     ("version", "names_version"),
-    [(version, version != "2025-03-26") for version in REVISIONS] + [("2025-11-25", False)],
+    [(version, version >= "2025-06-18") for version in REVISIONS] + [("2025-11-25", False)],
 )
 async def test_a_client_of_each_revision_goes_the_whole_way(
     world: "World", version: str, names_version: bool

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -54,16 +54,67 @@ async def test_a_repeated_protocol_header_is_400(world: "World", era: str, name:
 
 
 @pytest.mark.standard("MCP 2026-07-28 streamable-http: header mismatch")
-async def test_a_version_header_unlike_the_body_is_a_header_mismatch(world: "World") -> None:
+@pytest.mark.parametrize("version", [None, "", "2024-11-05", "2025-03-26", LEGACY, "1900-01-01"])
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("tools/call", {"name": "delete_todo", "arguments": {"todo_id": "x"}}),
+        ("tools/list", None),
+        ("server/discover", None),
+    ],
+)
+async def test_a_version_header_unlike_the_body_is_a_header_mismatch(
+    world: "World", method: str, params: dict[str, Any] | None, version: str | None
+) -> None:
     async with world.running() as door:
-        response = await door.post(
-            "tools/list",
-            handle=world.sign_in(),
-            headers={"MCP-Protocol-Version": "1900-01-01"},
+        request = door.request(
+            method, params, handle=world.sign_in(), capabilities={"elicitation": {"form": {}}}
         )
+        del request.headers["MCP-Protocol-Version"]
+        if version is not None:
+            request.headers["MCP-Protocol-Version"] = version
+        response = await door.http.send(request)
 
     assert response.status_code == 400
     assert response.json()["error"]["code"] == -32020
+    assert response.json()["id"] == 1
+    assert world.todo_api.calls == []
+
+
+@pytest.mark.standard("MCP 2026-07-28 streamable-http: header mismatch")
+@pytest.mark.parametrize("named", [None, 1, "", [MODERN], "2026-07-28 "])
+@pytest.mark.parametrize("version", [None, MODERN, LEGACY])
+async def test_a_version_in_the_body_that_is_none_matches_no_header(
+    world: "World", named: Any, version: str | None
+) -> None:
+    meta = {"io.modelcontextprotocol/protocolVersion": named}
+    message = {"jsonrpc": "2.0", "id": "a", "method": "tools/list", "params": {"_meta": meta}}
+    headers = {"Authorization": f"Bearer {world.sign_in()}", "Mcp-Method": "tools/list"}
+    if version is not None:
+        headers["MCP-Protocol-Version"] = version
+    async with world.running() as door:
+        response = await door.http.post("/mcp", json=message, headers=headers)
+
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == -32020
+    assert response.json()["id"] == "a"
+
+
+@pytest.mark.standard("MCP 2025-11-25 transports: no version header")
+@pytest.mark.parametrize("version", [None, LEGACY])
+@pytest.mark.parametrize("meta", [{}, {"progressToken": 1}, {"io.modelcontextprotocol/x": MODERN}])
+async def test_a_body_that_names_no_version_is_served_by_the_header_or_without_one(
+    world: "World", meta: dict[str, Any], version: str | None
+) -> None:
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}
+    headers = {"Authorization": f"Bearer {world.sign_in()}"}
+    if version is not None:
+        headers["MCP-Protocol-Version"] = version
+    async with world.running() as door:
+        response = await door.http.post("/mcp", json=message, headers=headers)
+
+    assert response.status_code == 200
+    assert response.json()["result"]["tools"]
 
 
 @pytest.mark.standard(
@@ -77,7 +128,7 @@ async def test_an_unsupported_version_is_told_the_versions_of_both_eras(world: "
     error = response.json()["error"]
     assert error["code"] == -32022
     assert error["data"]["requested"] == "1900-01-01"
-    assert {MODERN, LEGACY, "2025-06-18"} <= set(error["data"]["supported"])
+    assert error["data"]["supported"] == [MODERN, LEGACY, "2025-06-18", "2025-03-26", "2024-11-05"]
 
 
 def base64_form(text: str) -> str:

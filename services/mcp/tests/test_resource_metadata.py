@@ -43,7 +43,7 @@ async def test_any_web_page_may_read_the_metadata(world: "World", path: str) -> 
     headers = {"Origin": "https://anywhere.example"}
     preflight = headers | {
         "Access-Control-Request-Method": "GET",
-        "Access-Control-Request-Headers": "mcp-protocol-version",
+        "Access-Control-Request-Headers": "authorization,content-type,mcp-protocol-version",
     }
     async with world.running() as door:
         asked = await door.http.options(path, headers=preflight)

@@ -48,6 +48,30 @@ async def test_the_api_is_called_with_the_downstream_token_and_never_with_the_ha
     assert world.todo_api.calls == [("list", token, False, "c1", 7)]
 
 
+@pytest.mark.standard("MCP 2026-07-28 tools: failures", "MCP 2025-11-25 tools: input errors")
+@pytest.mark.parametrize("limit", [1.0, 10.0, 1e2])
+async def test_a_number_without_a_fraction_is_an_integer_however_it_is_written(
+    world: "World", mode: str, limit: float
+) -> None:
+    async with world.running() as door, door.client(world.sign_in(), mode) as client:
+        result = await client.call_tool("list_todos", {"limit": limit})
+
+    assert result.is_error is not True
+    assert world.todo_api.calls[0][-1] == limit
+    assert type(world.todo_api.calls[0][-1]) is int
+
+
+@pytest.mark.parametrize("cursor", ["null", "[]", "{}", '{"id":1}', "true", "1", '"x"'])
+async def test_a_text_that_looks_like_json_is_that_text(
+    world: "World", mode: str, cursor: str
+) -> None:
+    async with world.running() as door, door.client(world.sign_in(), mode) as client:
+        result = await client.call_tool("list_todos", {"cursor": cursor})
+
+    assert result.is_error is not True
+    assert world.todo_api.calls[0][3] == cursor
+
+
 @pytest.mark.standard(
     "MCP 2026-07-28 authorization: no passthrough", "MCP 2026-07-28 tools: sanitized output"
 )

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 if TYPE_CHECKING:
@@ -88,6 +89,56 @@ async def test_requests_are_counted_by_route(world: "World") -> None:
     for status in ("200", "401"):
         labels = {"method": "POST", "route": "/mcp", "status": status}
         assert world.count("http_requests_total", **labels) == 1
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        [],
+        [""],
+        ["application/json"],
+        ["Application/JSON;q=0.1, text/event-stream"],
+        ["text/event-stream", "application/json"],
+        ["application/*"],
+        ["text/html, */*;q=0.8"],
+        ["*/*;q=0, application/json"],
+    ],
+)
+async def test_a_client_that_does_not_say_what_it_accepts_or_accepts_json_gets_json(
+    world: "World", era: str, accept: list[str]
+) -> None:
+    response = await ask_with_accept(world, era, accept)
+
+    assert response.status_code == 200
+    assert response.json()["result"]["tools"]
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        ["text/event-stream"],
+        ["text/html", "image/*"],
+        ["application/json;q=0"],
+        ["application/json; charset=utf-8; Q=0.000, */*"],
+        ["application/jsonp"],
+    ],
+)
+async def test_a_client_that_does_not_accept_json_is_told_so_in_json_rpc(
+    world: "World", era: str, accept: list[str]
+) -> None:
+    response = await ask_with_accept(world, era, accept)
+
+    assert response.status_code == 406
+    assert response.json()["jsonrpc"] == "2.0"
+    assert response.json()["error"]["code"] == -32600
+
+
+async def ask_with_accept(world: "World", era: str, accept: list[str]) -> httpx.Response:
+    async with world.running() as door:
+        request = door.request("tools/list", handle=world.sign_in(), version=era)
+        kept = [(name, text) for name, text in request.headers.items() if name != "accept"]
+        request.headers = httpx.Headers([*kept, *(("accept", text) for text in accept)])
+        return await door.http.send(request)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "", "application/jsonp"])

@@ -152,7 +152,8 @@ CHATGPT_REGISTERED: Final = ClientProfile(
     scope=BOTH_SCOPES,
 )
 
-# Codex: another port each time, and a path that it derives from the server's URL.
+# Codex: another port each time. The fixed document, and so one path for all servers, is for those
+# that send `iss`; what it registers has a path that it derives from the server's URL.
 CODEX_DOCUMENT: Final = _public(
     client_id="https://chatgpt.com/oauth/codex/client.json",
     client_name="Codex",

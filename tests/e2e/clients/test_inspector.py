@@ -32,11 +32,8 @@ async def test_a_browser_is_told_that_the_page_may_ask(
     clients_stack: StackConfig, http: httpx.AsyncClient, what: str
 ) -> None:
     method, where = READABLE[what]
-    headers = ["content-type", "mcp-protocol-version"]
-    if what in {"tokens", "revocation", "the MCP server"}:
-        headers.insert(0, "authorization")
-    if what.startswith("resource"):
-        headers.remove("content-type")
+    # Needed there or not: a page may send any of them along.
+    headers = ["authorization", "content-type", "mcp-protocol-version"]
     preflight = await http.options(
         url_of(clients_stack, where),
         headers={

@@ -38,10 +38,10 @@ def create_resource_metadata(*, resource: str, issuer: str, name: str) -> ASGIAp
     async def answer(_request: Request) -> Response:
         return JSONResponse(document, headers={"Cache-Control": "public, max-age=300"})
 
-    # Clients send their protocol version along, which makes a browser ask first.
+    # What clients send along, needed or not; a browser asks first.
     return CORSMiddleware(
         request_response(answer),
         allow_origins=["*"],
         allow_methods=["GET"],
-        allow_headers=["mcp-protocol-version"],
+        allow_headers=["authorization", "content-type", "mcp-protocol-version"],
     )

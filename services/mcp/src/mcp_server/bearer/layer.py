@@ -1,7 +1,8 @@
 """Admits a request to the SDK's application, or refuses it, in one fixed order.
 
-Host and Origin, method, ambiguous headers, handle, body, protocol version, scope of the tool, rate.
-Pure ASGI: the SDK cannot set a status or a challenge from inside a JSON-RPC message.
+Host and Origin, method, ambiguous headers, handle, media types, body, protocol version, scope of
+the tool, rate. Pure ASGI: the SDK cannot set a status or a challenge from inside a JSON-RPC
+message.
 """
 
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mcp_server.bearer.media_types import check_media_types
 from mcp_server.bearer.protocol_headers import (
     check_version,
     refuse_repeated,
@@ -63,7 +65,7 @@ class BearerLayer:
         try:
             self._check_transport(scope["method"], headers)
             caller = await self._verify(headers, scope.get("client"))
-            _check_media_type(headers)
+            check_media_types(headers)
             message = await read_message(
                 receive, self._body_limits, declared_length=headers.get("content-length")
             )
@@ -137,13 +139,3 @@ class BearerLayer:
                 await self._rate_limits.spend_call(caller.handle.grant_id)
             except BudgetSpent as spent:
                 raise too_many_calls(spent.seconds, request_id=message.get("id")) from None
-
-
-def _check_media_type(headers: Headers) -> None:
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise refuse_message(415, "The body must be application/json.")
-    # Nothing is unpacked here: a small body that becomes a large one is nobody's honest message.
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
-        accepted = {"Accept-Encoding": "identity"}  # RFC 9110 15.5.16
-        raise refuse_message(415, "The body must not be compressed.", headers=accepted)

@@ -1,7 +1,7 @@
 """The headers that repeat the body (MCP 2026-07-28, Streamable HTTP): once, known, and readable.
 
-Whether they agree with the body is compared by the SDK; nothing here decides by a header what the
-body has to say.
+The version is compared with the body here, because the SDK picks the era by that header alone. It
+compares the others itself; nothing here decides by a header what the body has to say.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,16 +30,24 @@ def refuse_repeated(headers: Headers) -> None:
 
 
 def check_version(message: dict[str, Any], headers: Headers) -> None:
-    """Name the versions of both eras to a client that speaks neither; raise Refusal.
+    """Raise Refusal unless the header is the body's version, if that names one, and is served.
 
-    The SDK would name the modern ones only, and such a client would not fall back to the older era.
+    A message of the newer era would otherwise be served as one of the older, where nobody is asked
+    before a todo is deleted. A client that speaks neither era is told the versions of both: the SDK
+    would name the modern ones only, and such a client would not fall back.
     """
     requested = headers.get(_VERSION)
+    meta = message.get("params", {}).get("_meta")
+    named = isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta
+    if named and (requested is None or meta[PROTOCOL_VERSION_META_KEY] != requested):
+        raise refuse_message(
+            400,
+            "MCP-Protocol-Version is not the protocol version in _meta.",
+            code=HEADER_MISMATCH,
+            request_id=message.get("id"),
+        )
     if requested is None or requested in _SUPPORTED_VERSIONS:
         return
-    meta = message.get("params", {}).get("_meta")
-    if isinstance(meta, dict) and meta.get(PROTOCOL_VERSION_META_KEY, requested) != requested:
-        return  # the client contradicts itself, which the SDK tells it
     raise refuse_message(
         400,
         "Unsupported protocol version",
@@ -50,16 +58,18 @@ def check_version(message: dict[str, Any], headers: Headers) -> None:
 
 
 def with_plain_headers(scope: Scope) -> Scope:
-    """Return the scope with Mcp-Method as it reads after decoding, and Host in lower case.
+    """Return the scope with Mcp-Method decoded, Host in lower case, and the Accept of every client.
 
     The SDK decodes Mcp-Name only, and an encoded method would be a mismatch although it is none.
-    It compares Host by letter, which has no case (RFC 9110 4.2.3).
+    It compares Host by letter, which has no case (RFC 9110 4.2.3). What a client accepts was
+    decided before (see media_types); the SDK would refuse one that does not say.
     """
     headers = [
         (name, _PLAIN[name](value)) if name in _PLAIN else (name, value)
         for name, value in scope["headers"]
+        if name != b"accept"
     ]
-    return {**scope, "headers": headers}
+    return {**scope, "headers": [*headers, _ACCEPT]}
 
 
 def _decoded(value: bytes) -> bytes:
@@ -70,4 +80,5 @@ def _decoded(value: bytes) -> bytes:
     return decoded.encode("ascii") if decoded is not None and decoded.isascii() else value
 
 
+_ACCEPT = (b"accept", b"application/json, text/event-stream")
 _PLAIN: Mapping[bytes, Callable[[bytes], bytes]] = {b"mcp-method": _decoded, b"host": bytes.lower}

@@ -63,12 +63,16 @@ class DeletionQuestion:
     def decision(self, ctx: Context[Any, Any]) -> bool | None:
         """Return what the person decided about this very question; None while it is open.
 
-        An answer to another question, such as one about a text that changed meanwhile, is none.
+        An answer to another question, such as one about a text that changed meanwhile, is none,
+        and neither is one that does not fill in the form: it says neither yes nor no.
         """
         answer = (ctx.input_responses or {}).get(_KEY)
         if ctx.request_state != self._request_state() or not isinstance(answer, ElicitResult):
             return None
-        return answer.action == "accept" and (answer.content or {}).get("confirm") is True
+        if answer.action != "accept":
+            return False
+        confirmed = (answer.content or {}).get("confirm")
+        return confirmed if isinstance(confirmed, bool) else None
 
     def ask(self, ctx: Context[Any, Any]) -> InputRequiredResult:
         """Return the result that has the client ask; raise MCPError if it says it cannot."""

@@ -9,6 +9,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer, RequestStateSecurity
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INVALID_PARAMS,
@@ -63,7 +64,7 @@ class _Offer:
     idempotent: bool = True
 
     def as_tool(self) -> Tool:
-        """Build the SDK's tool; unlike the SDK's default, unknown arguments are not accepted."""
+        """Build the SDK's tool; unlike its default, it takes what its schema says and no more."""
         tool = Tool.from_function(
             self.function,
             name=self.name,
@@ -79,7 +80,19 @@ class _Offer:
             ),
         )
         tool.parameters["additionalProperties"] = False
+        tool.fn_metadata = _ArgumentsAsSent(**dict(tool.fn_metadata))
         return tool
+
+
+class _ArgumentsAsSent(FuncMetadata):
+    """The SDK would read the text "null" or "[]" as JSON, where an argument may be null or a text.
+
+    That is for clients that write lists and objects as text; no tool here takes any.
+    """
+
+    def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Leave the arguments alone."""
+        return data
 
 
 def create_server(

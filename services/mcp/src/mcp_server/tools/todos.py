@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context
 from mcp_types import InputRequiredResult
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from mcp_server.handle_verifier import Caller
 from mcp_server.todo_client import Todo, TodoApi, TodoPage
@@ -15,6 +15,12 @@ from mcp_server.tools.confirmation import DeletionQuestion, must_ask
 MAX_PAGE = 100
 DEFAULT_PAGE = 50
 MAX_TEXT = 1000
+
+
+def _as_integer(value: Any) -> Any:
+    """An integer is any number without a fraction (JSON Schema 2020-12): models send 10.0, too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
 
 # Strict: a model that sends "no" for a boolean is told so rather than guessed at.
 Completed = Annotated[
@@ -35,8 +41,12 @@ Cursor = Annotated[
 Limit = Annotated[
     int,
     Field(
-        strict=True, ge=1, le=MAX_PAGE, description=f"How many todos at most, from 1 to {MAX_PAGE}."
+        strict=True,
+        ge=1,
+        le=MAX_PAGE,
+        description=f"How many todos at most: a whole number from 1 to {MAX_PAGE}.",
     ),
+    BeforeValidator(_as_integer),
 ]
 Text = Annotated[
     str,
