@@ -207,6 +207,29 @@ async def test_a_caller_that_gives_up_does_not_keep_the_next_one_from_fetching()
     assert await kids(cache, "first") == ["first"]
 
 
+async def test_a_fetch_that_asked_nobody_is_no_attempt_and_no_reason_to_trust_an_old_set() -> None:
+    issuer = Issuer()
+    is_busy = True
+
+    async def fetch(url: str) -> dict[str, Any]:
+        if is_busy:
+            raise JwksUnavailable("too much to do")
+        return await issuer.fetch(url)
+
+    cache = JwksCache(fetch, fixed_location(URL), lambda: issuer.now)
+    with pytest.raises(JwksUnavailable, match="too much"):
+        await cache.key_set_for("first")
+    is_busy = False
+    assert await kids(cache, "first") == ["first"]
+    is_busy = True
+    issuer.now += MAX_AGE_SECONDS
+    issuer.document = {"keys": [SECOND]}
+    with pytest.raises(JwksUnavailable, match="too much"):
+        await cache.key_set_for("first")
+    is_busy = False
+    assert await kids(cache, "first") == ["second"]
+
+
 async def test_a_location_that_cannot_be_found_is_an_outage() -> None:
     issuer = Issuer()
 

@@ -15,6 +15,7 @@ from auth_server.settings.clients import ClientSettings
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 FRESH = timedelta(hours=2)
+OTHER_URL = "https://other.example/client"
 
 
 @pytest.fixture
@@ -87,13 +88,15 @@ async def test_a_disabled_client_is_neither_fetched_nor_swept_nor_known_again(
     published.clock.advance(days=3000)
     await sweep(published)
     async with replica_of(published, auth_client_ceiling=1) as full:
-        await full.register()
+        full.published.publish_client(client_id=OTHER_URL)
+        page = await full.authorize(full.new_browser(), client_id=OTHER_URL)
+        assert page.status_code == 200
         problem_page(await full.authorize(full.new_browser()), 401)
     problem_page(await published.authorize(published.new_browser()), 401)
-    assert len(published.published.fetched) == 1
+    assert published.published.fetched == [CLIENT_URL, OTHER_URL]
     await run.text("clients", "enable", CLIENT_URL)
     await published.obtain_code()
-    assert len(published.published.fetched) == 2
+    assert published.published.fetched == [CLIENT_URL, OTHER_URL, CLIENT_URL]
 
 
 async def test_a_client_that_is_disabled_while_it_is_fetched_stays_disabled(

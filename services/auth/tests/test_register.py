@@ -11,6 +11,7 @@ from auth_harness import REDIRECT_URI, AuthUnderTest, auth_under_test
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
+DEFAULTED = ("token_endpoint_auth_method", "grant_types", "response_types", "application_type")
 CURSOR = [
     "cursor://anysphere.cursor-mcp/oauth/callback",
     "https://www.cursor.com/agents/mcp/oauth/callback",
@@ -78,23 +79,22 @@ async def test_a_confidential_client_gets_a_secret_that_is_told_once(auth: AuthU
 
 @pytest.mark.standard("RFC 7591 2 defaults")
 @ON_SQLITE
-async def test_what_is_left_out_gets_the_standards_defaults(auth: AuthUnderTest) -> None:
-    registered = (await post(auth)).json()
-    assert set(registered) == {
-        "client_id",
-        "client_id_issued_at",
-        "client_secret",
-        "client_secret_expires_at",
-        "redirect_uris",
-        "token_endpoint_auth_method",
-        "grant_types",
-        "response_types",
-        "application_type",
+@pytest.mark.parametrize("nothing", [{}, dict.fromkeys(DEFAULTED)], ids=["left out", "null"])
+async def test_what_is_left_out_or_null_gets_the_standards_defaults(
+    auth: AuthUnderTest, nothing: dict[str, None]
+) -> None:
+    document = {"redirect_uris": [REDIRECT_URI], **nothing}
+    registered = (await auth.anyone.post("/register", json=document)).json()
+    del registered["client_id"], registered["client_secret"]
+    assert registered == {
+        "client_id_issued_at": int(auth.clock().timestamp()),
+        "client_secret_expires_at": 0,
+        "redirect_uris": [REDIRECT_URI],
+        "token_endpoint_auth_method": "client_secret_basic",
+        "grant_types": ["authorization_code"],
+        "response_types": ["code"],
+        "application_type": "native",  # its redirect URI is on loopback
     }
-    assert registered["token_endpoint_auth_method"] == "client_secret_basic"
-    assert registered["grant_types"] == ["authorization_code"]
-    # Its redirect URI is on loopback.
-    assert registered["application_type"] == "native"
 
 
 @pytest.mark.standard("RFC 6749 2.2")

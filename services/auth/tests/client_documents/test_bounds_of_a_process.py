@@ -104,6 +104,7 @@ async def test_in_production_keys_are_fetched_from_allowed_hosts_at_public_addre
     reason: str,
 ) -> None:
     client_id = await register_with_keys(auth, jwks=None, jwks_uri=JWKS_URI)
+    await auth.obtain_code(client_id=client_id)
     form = {"token": "nothing", **proof(auth, client_id)}
     with capture_logs() as logs:
         async with production(**settings) as client:

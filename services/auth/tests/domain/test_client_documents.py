@@ -76,8 +76,11 @@ def test_what_the_draft_forbids_is_no_documents_url(client_id: str) -> None:
     assert document_host(client_id) is None
 
 
-def test_what_a_document_does_not_say_has_the_meaning_of_a_public_client() -> None:
-    metadata = parsed()
+@pytest.mark.parametrize("changes", [{}, {"token_endpoint_auth_method": None, "scope": None}])
+def test_what_a_document_does_not_say_has_the_meaning_of_a_public_client(
+    changes: dict[str, Any],
+) -> None:
+    metadata = parsed(**changes)
     assert metadata.token_endpoint_auth_method is TokenEndpointAuthMethod.NONE
     assert metadata.grant_types == {GrantType.AUTHORIZATION_CODE}
 
@@ -108,7 +111,6 @@ def test_what_a_document_does_not_say_has_the_meaning_of_a_public_client() -> No
         ({"token_endpoint_auth_method": "client_secret_post"}, "token_endpoint_auth_method"),
         ({"token_endpoint_auth_method": "client_secret_jwt"}, "token_endpoint_auth_method"),
         ({"token_endpoint_auth_method": "tls_client_auth"}, "token_endpoint_auth_method"),
-        ({"token_endpoint_auth_method": None}, "token_endpoint_auth_method"),
         ({"grant_types": ["client_credentials"]}, "grant_types"),
     ],
 )

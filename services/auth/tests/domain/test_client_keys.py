@@ -10,14 +10,14 @@ from joserfc.jwk import ECKey, RSAKey
 
 from auth_server.domain.client_keys import (
     KeyRefused,
-    import_keys,
+    import_key,
     parse_jwks,
     suitable_keys,
     usable_keys,
 )
 
-RSA = RSAKey.generate_key(2048).as_dict(private=False)
-EC = ECKey.generate_key("P-256").as_dict(private=False)
+RSA = RSAKey.generate_key(2048, auto_kid=True).as_dict(private=False)
+EC = ECKey.generate_key("P-256", auto_kid=True).as_dict(private=False)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
@@ -37,7 +37,15 @@ def test_only_the_public_members_of_a_key_are_kept() -> None:
     extra = {"kid": "1", "use": "sig", "alg": "RS256", "x5c": ["AA"], "x5u": "https://a.example"}
     kept = parse_jwks({"keys": [RSA | extra], "unknown": True})
     assert kept == {"keys": [RSA | {"kid": "1", "use": "sig", "alg": "RS256"}]}
-    assert len(import_keys(kept).keys) == 1
+    assert import_key(kept["keys"][0]).kid == "1"
+
+
+@pytest.mark.standard("RFC 7591 2 jwks")
+def test_a_key_without_a_kid_is_known_by_its_thumbprint() -> None:
+    for key in (RSA, EC):
+        nameless = {name: value for name, value in key.items() if name != "kid"}
+        for read in (parse_jwks, usable_keys):
+            assert read({"keys": [nameless]}) == {"keys": [key]}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +106,13 @@ def test_an_rsa_key_has_2048_to_4096_bits() -> None:
             parse_jwks({"keys": [EC, key]})
 
 
+def test_the_exponent_of_an_rsa_key_has_at_most_32_bits() -> None:
+    # 2^32 - 1 and 2^32 + 1: a larger one has every signature cost more.
+    assert parse_jwks({"keys": [RSA | {"e": "_____w"}]})
+    with pytest.raises(KeyRefused, match="exponent"):
+        parse_jwks({"keys": [EC, RSA | {"e": "AQAAAAE"}]})
+
+
 @pytest.mark.parametrize(
     "value", [None, [], "jwks", {}, {"keys": []}, {"keys": {}}, {"keys": [EC] * 21}]
 )
@@ -109,12 +124,13 @@ def test_a_set_lists_1_to_20_keys(value: object) -> None:
 
 
 def test_kid_selects_and_without_it_every_key_of_the_kind_does() -> None:
-    keys = import_keys(
-        {"keys": [RSA | {"kid": "a"}, RSA | {"kid": "b", "alg": "PS256"}, EC | {"kid": "a"}]}
-    )
+    keys = [RSA | {"kid": "a"}, RSA | {"kid": "b", "alg": "PS256"}, EC | {"kid": "a"}]
 
-    def found(algorithm: str, key_id: str | None) -> list[str | None]:
-        return [key.kid for key in suitable_keys(keys, algorithm, key_id)]
+    def found(algorithm: str, key_id: str | None) -> list[Any]:
+        suitable = [key["kid"] for key in suitable_keys(keys, algorithm, key_id)]
+        imported = suitable_keys([import_key(key) for key in keys], algorithm, key_id)
+        assert [key.kid for key in imported] == suitable
+        return suitable
 
     assert found("RS256", "a") == ["a"]
     assert found("RS256", "b") == []
@@ -130,4 +146,4 @@ def test_any_value_is_either_keys_or_refused(members: list[Any], value: object) 
             kept = parse_jwks(candidate)
         except KeyRefused:
             continue
-        assert import_keys(kept).keys
+        assert all(import_key(key).kid is not None for key in kept["keys"])

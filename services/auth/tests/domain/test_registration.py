@@ -40,6 +40,14 @@ def test_what_is_left_out_has_the_defaults_of_the_rfc() -> None:
     )
 
 
+@pytest.mark.standard("RFC 7591 2 defaults")
+def test_a_member_that_is_null_is_one_that_is_left_out() -> None:
+    assert parse(**dict.fromkeys(MEMBERS[1:])) == parse()
+    for left_out in ({}, {"redirect_uris": None}):
+        with pytest.raises(InvalidRedirectUri):
+            parse_client_metadata(left_out, frozenset())
+
+
 def test_what_is_understood_is_registered() -> None:
     metadata = parse(
         redirect_uris=[CALLBACK, "cursor://host/callback", CALLBACK],
@@ -93,7 +101,6 @@ def test_one_dangerous_redirect_uri_spoils_the_registration() -> None:
         {"token_endpoint_auth_method": "private_key_jwt"},
         {"jwks": {"keys": []}, "jwks_uri": "https://client.example/jwks"},
         {"token_endpoint_auth_method": "tls_client_auth"},
-        {"token_endpoint_auth_method": None},
         {"token_endpoint_auth_method": ["none"]},
         {"token_endpoint_auth_method": {}},
         {"grant_types": []},
@@ -105,9 +112,7 @@ def test_one_dangerous_redirect_uri_spoils_the_registration() -> None:
         {"response_types": ["token"]},
         {"response_types": []},
         {"response_types": "code"},
-        {"response_types": None},
         {"application_type": "desktop"},
-        {"application_type": None},
         {"application_type": []},
         {"scope": 17},
         {"scope": ["todo_api:read"]},

@@ -21,6 +21,7 @@ from auth_server.storage.clients import NEVER, RENEWED_EVERY, ClientRecord
 from auth_server.storage.database import Database
 
 NewClient = Callable[..., Client]
+REGISTERED, PUBLISHED = ClientOrigin.REGISTERED, ClientOrigin.METADATA_DOCUMENT
 HOUR = timedelta(hours=1)
 A_MOMENT = timedelta(microseconds=1)
 
@@ -127,10 +128,10 @@ async def test_room_is_made_from_the_oldest_never_used_clients(
     oldest_but_used = ages[0]
     async with database.transaction() as tx:
         await tx.clients.renew(oldest_but_used.client_id, now=now, expires_at=now + HOUR)
-        assert await tx.clients.make_room(ceiling=10) == 0
-        assert await tx.clients.make_room(ceiling=5) == 0
-        assert await tx.clients.make_room(ceiling=3) == 2
-        assert await tx.clients.make_room(ceiling=3) == 0
+        assert await tx.clients.make_room(REGISTERED, ceiling=10) == 0
+        assert await tx.clients.make_room(REGISTERED, ceiling=5) == 0
+        assert await tx.clients.make_room(REGISTERED, ceiling=3) == 2
+        assert await tx.clients.make_room(REGISTERED, ceiling=3) == 0
     left = [client for client in ages if await is_there(database, client, now)]
     assert left == [oldest_but_used, ages[3], ages[4]]
 
@@ -142,8 +143,19 @@ async def test_used_clients_stay_even_above_the_ceiling(
     async with database.transaction() as tx:
         for client in clients:
             await tx.clients.renew(client.client_id, now=now, expires_at=now + HOUR)
-        assert await tx.clients.make_room(ceiling=1) == 0
+        assert await tx.clients.make_room(REGISTERED, ceiling=1) == 0
     assert all([await is_there(database, client, now) for client in clients])
+
+
+async def test_room_is_made_from_clients_of_the_same_origin_only(
+    database: Database, new_client: NewClient, now: datetime
+) -> None:
+    origins = (PUBLISHED, REGISTERED, PUBLISHED, REGISTERED)
+    clients = [await insert(database, new_client(origin=one), now + HOUR) for one in origins]
+    async with database.transaction() as tx:
+        assert await tx.clients.make_room(REGISTERED, ceiling=3) == 0
+        assert await tx.clients.make_room(PUBLISHED, ceiling=1) == 2
+    assert [await is_there(database, client, now) for client in clients] == [False, True] * 2
 
 
 async def test_registrations_at_once_make_room_without_failing(
@@ -154,7 +166,7 @@ async def test_registrations_at_once_make_room_without_failing(
 
     async def register() -> int:
         async with database.transaction() as tx:
-            deleted = await tx.clients.make_room(ceiling=20)
+            deleted = await tx.clients.make_room(REGISTERED, ceiling=20)
             await tx.clients.insert(new_client(), expires_at=now + HOUR)
             return deleted
 
@@ -199,8 +211,8 @@ async def test_what_an_operator_added_is_neither_swept_nor_pushed_out(
     added = await insert(database, new_client(origin=ClientOrigin.OPERATOR), now + HOUR)
     registered = await insert(database, new_client(issued_at=now + A_MOMENT), now + HOUR)
     async with database.transaction() as tx:
-        assert await tx.clients.make_room(ceiling=2) == 0
-        assert await tx.clients.make_room(ceiling=1) == 1
+        assert await tx.clients.make_room(REGISTERED, ceiling=2) == 0
+        assert await tx.clients.make_room(REGISTERED, ceiling=1) == 1
         assert await tx.clients.delete_expired(now=now + 2 * HOUR, limit=10) == 0
     assert await is_there(database, added, now)
     assert not await is_there(database, registered, now)

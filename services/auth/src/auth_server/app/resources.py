@@ -15,7 +15,7 @@ from auth_server.client_documents.documents import FetchDocument
 from auth_server.client_documents.fetcher import open_documents
 from auth_server.client_documents.key_sets import PublishedKeySets
 from auth_server.domain.client_documents import is_document_url, parse_client_document
-from auth_server.domain.clients import Client, ClientOrigin
+from auth_server.domain.clients import Client, ClientOrigin, TokenEndpointAuthMethod
 from auth_server.domain.handles import digest
 from auth_server.domain.lifetimes import Lifetimes
 from auth_server.domain.registration import parse_client_metadata
@@ -204,12 +204,12 @@ def _configured_clients(settings: AuthSettings, now: datetime) -> dict[str, Clie
     clients: dict[str, Client] = {}
     for item in settings.clients:
         client_id, client_secret = item["client_id"], item.get("client_secret")
-        method = "none" if client_secret is None else "client_secret_basic"
-        document = {"token_endpoint_auth_method": method, **item}
+        methods = TokenEndpointAuthMethod
+        method = methods.NONE if client_secret is None else methods.CLIENT_SECRET_BASIC
         if is_document_url(client_id):
-            metadata = parse_client_document(client_id, document, schemes)
+            metadata = parse_client_document(client_id, item, schemes)
         else:
-            metadata = parse_client_metadata(document, schemes)
+            metadata = parse_client_metadata(item, schemes, default_method=method)
         clients[client_id] = Client(
             client_id=client_id,
             metadata=metadata,

@@ -11,10 +11,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self, TypeGuard
 
 from joserfc.errors import JoseError
-from joserfc.jwk import Key
 from joserfc.jws import CompactSignature, JWSRegistry, extract_compact, validate_compact
 
-from auth_server.domain.client_keys import MAX_KEY_ID_LENGTH, SIGNING_ALGORITHMS, suitable_keys
+from auth_server.domain.client_keys import (
+    MAX_KEY_ID_LENGTH,
+    SIGNING_ALGORITHMS,
+    PublicKey,
+    import_key,
+    suitable_keys,
+)
 from auth_server.domain.errors import InvalidClient
 from auth_server.domain.handles import Digest, digest
 
@@ -23,6 +28,8 @@ MAX_LENGTH: Final = 8 * 1024
 MAX_LIFETIME: Final = timedelta(minutes=5)
 LEEWAY: Final = timedelta(seconds=30)
 MAX_ID_LENGTH: Final = 255
+# Whoever names a client has us try its keys. One that replaces a key has two or three that fit.
+MOST_KEYS_TRIED: Final = 3
 _MAX_CLIENT_ID_LENGTH: Final = 2000
 
 # A token that the client signs for another purpose has another type (RFC 8725 3.11).
@@ -62,16 +69,21 @@ class UnverifiedAssertion:
             raise refused("sub names no client")
         return cls(algorithm, key_id, subject, signed)
 
-    def verified_claims(self, keys: Iterable[Key]) -> Mapping[str, Any]:
+    def verified_claims(self, keys: Iterable[PublicKey]) -> Mapping[str, Any]:
         """Return the claims if one of these keys has signed them; raise InvalidClient."""
         candidates = suitable_keys(keys, self.algorithm, self.key_id)
+        if len(candidates) > MOST_KEYS_TRIED:
+            raise InvalidClient(
+                "the assertion must name the key that signed it, by a kid of its own",
+                detail=f"{len(candidates)} keys fit the assertion",
+            )
         if not any(self._is_signed_with(key) for key in candidates):
             raise refused(f"no signature of the client's, by {len(candidates)} keys")
         return _claims_of(self.signed)
 
-    def _is_signed_with(self, key: Key) -> bool:
+    def _is_signed_with(self, key: PublicKey) -> bool:
         try:
-            return validate_compact(self.signed, key, registry=_REGISTRY)
+            return validate_compact(self.signed, import_key(key), registry=_REGISTRY)
         except (JoseError, ValueError):
             return False
 
@@ -111,7 +123,7 @@ def check_claims(
 
 
 def refused(detail: str) -> InvalidClient:
-    """The one refusal; `detail` is for the log and holds nothing of the assertion."""
+    """The usual refusal; `detail` is for the log and holds nothing of the assertion."""
     return InvalidClient("client authentication failed", detail=detail)
 
 

@@ -60,8 +60,9 @@ def parse_client_document(
         if member in document:
             raise InvalidClientMetadata(f"it must not have a {member}")
     # A document without a method is a public client's: no secret could have been agreed on.
-    defaults = {"token_endpoint_auth_method": TokenEndpointAuthMethod.NONE.value}
-    metadata = parse_client_metadata({**defaults, **document}, private_use_schemes)
+    metadata = parse_client_metadata(
+        document, private_use_schemes, default_method=TokenEndpointAuthMethod.NONE
+    )
     if not metadata.client_name.strip():
         raise InvalidClientMetadata("client_name is missing")
     if metadata.token_endpoint_auth_method not in _DOCUMENT_METHODS:

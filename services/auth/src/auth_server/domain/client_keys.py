@@ -6,18 +6,19 @@ says; a key that must not be used with anything is a reason to refuse the whole 
 
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import JWKRegistry, Key, KeySet, RSAKey
+from joserfc.jwk import JWKRegistry, Key, RSAKey
 
 # Asymmetric only: whoever could sign with a secret that we know could be us (RFC 8725 3.1).
 SIGNING_ALGORITHMS: Final = ("RS256", "PS256", "ES256")
 MAX_KEYS: Final = 20
-# RFC 7518 3.3 sets the lower bound; the upper one bounds what a signature costs us.
+# RFC 7518 3.3 sets the lower bound; the upper ones bound what a signature costs us.
 MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS: Final = 4096
+MAX_EXPONENT_BITS: Final = 32
 MAX_KEY_ID_LENGTH: Final = 255
 
 _KEY_TYPES: Final = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC"}
@@ -27,6 +28,10 @@ _PUBLIC_MEMBERS: Final = {"RSA": {"n": 700, "e": 8}, "EC": {"crv": 8, "x": 64, "
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _MALFORMED: Final = (JoseError, UnsupportedAlgorithm, ValueError, LookupError, TypeError)
 
+# As it was registered, or as it was imported when its set was fetched.
+PublicKey = Mapping[str, Any] | Key
+_SomeKey = TypeVar("_SomeKey", bound=PublicKey)
+
 
 class KeyRefused(ValueError):
     """A key or set that must not be used. The text is public: fixed words of ours."""
@@ -35,7 +40,8 @@ class KeyRefused(ValueError):
 def parse_jwks(value: object) -> dict[str, Any]:
     """Return the keys that a client may register; raise KeyRefused.
 
-    At least one must be able to verify, none may be private, symmetric or weak.
+    At least one must be able to verify, none may be private, symmetric or weak. A key without a
+    kid gets its thumbprint (RFC 7638).
     """
     keys = [key for member in _members(value) if (key := _public_key(member)) is not None]
     if not keys:
@@ -59,17 +65,17 @@ def usable_keys(value: object) -> dict[str, Any]:
     return {"keys": keys}
 
 
-def import_keys(jwks: Mapping[str, Any]) -> KeySet:
-    """The keys of a set that `parse_jwks` returned."""
-    return KeySet([JWKRegistry.import_key(member) for member in jwks["keys"]])
+def import_key(key: PublicKey) -> Key:
+    """A key of a set that `parse_jwks` returned; it costs as much as a signature."""
+    return JWKRegistry.import_key(dict(key)) if isinstance(key, Mapping) else key
 
 
-def suitable_keys(keys: Iterable[Key], algorithm: str, key_id: str | None) -> list[Key]:
+def suitable_keys(keys: Iterable[_SomeKey], algorithm: str, key_id: str | None) -> list[_SomeKey]:
     """The keys that a signature may be verified with: by kid, or without one all that fit."""
-    return [key for key in keys if key_id in (None, key.kid) and _is_for(key.as_dict(), algorithm)]
+    return [key for key in keys if key_id in (None, key.get("kid")) and _is_for(key, algorithm)]
 
 
-def _is_for(key: Mapping[str, Any], algorithm: str) -> bool:
+def _is_for(key: PublicKey, algorithm: str) -> bool:
     return (
         key.get("kty") == _KEY_TYPES[algorithm]
         and key.get("crv", _CURVE) == _CURVE
@@ -103,8 +109,11 @@ def _public_key(member: object) -> dict[str, Any] | None:
     except _MALFORMED:
         raise KeyRefused("jwks holds a malformed key") from None
     if isinstance(key, RSAKey) and not _has_usable_size(key):
-        raise KeyRefused(f"an RSA key must have {MIN_RSA_BITS} to {MAX_RSA_BITS} bits")
-    return public
+        raise KeyRefused(
+            f"an RSA key must have {MIN_RSA_BITS} to {MAX_RSA_BITS} bits,"
+            f" and an exponent of at most {MAX_EXPONENT_BITS}"
+        )
+    return {"kid": key.thumbprint(), **public}
 
 
 def _read_members(member: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -134,4 +143,8 @@ def _is_to_verify(member: Mapping[str, Any]) -> bool:
 
 
 def _has_usable_size(key: RSAKey) -> bool:
-    return MIN_RSA_BITS <= key.public_key.key_size <= MAX_RSA_BITS
+    numbers = key.public_key.public_numbers()
+    return (
+        MIN_RSA_BITS <= numbers.n.bit_length() <= MAX_RSA_BITS
+        and numbers.e.bit_length() <= MAX_EXPONENT_BITS
+    )

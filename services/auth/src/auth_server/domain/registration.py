@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 from auth_server.domain.client_keys import (
     SIGNING_ALGORITHMS,
     KeyRefused,
-    import_keys,
     parse_jwks,
     suitable_keys,
 )
@@ -23,11 +22,19 @@ _MAX_URI: Final = 2000
 
 
 def parse_client_metadata(
-    document: Mapping[str, Any], private_use_schemes: frozenset[str]
+    document: Mapping[str, Any],
+    private_use_schemes: frozenset[str],
+    *,
+    default_method: TokenEndpointAuthMethod = TokenEndpointAuthMethod.CLIENT_SECRET_BASIC,
 ) -> ClientMetadata:
-    """Return the metadata that this server registers; raise the error of RFC 7591 3.2.2."""
+    """Return the metadata that this server registers; raise the error of RFC 7591 3.2.2.
+
+    A member that is null is one that is not given, which is the same thing to RFC 7592 2.2.
+    `default_method` is what an omitted token_endpoint_auth_method means: by RFC 7591 2 this one.
+    """
+    document = {name: value for name, value in document.items() if value is not None}
     redirect_uris = _redirect_uris(document, private_use_schemes)
-    method = _auth_method(document)
+    method = _auth_method(document, default_method)
     return ClientMetadata(
         redirect_uris=redirect_uris,
         client_name=_text(document, "client_name") or "",
@@ -53,9 +60,10 @@ def _redirect_uris(
     return tuple(dict.fromkeys(values))
 
 
-def _auth_method(document: Mapping[str, Any]) -> TokenEndpointAuthMethod:
-    # RFC 7591 2: client_secret_basic is what an omitted method means.
-    value = document.get("token_endpoint_auth_method", "client_secret_basic")
+def _auth_method(
+    document: Mapping[str, Any], default: TokenEndpointAuthMethod
+) -> TokenEndpointAuthMethod:
+    value = document.get("token_endpoint_auth_method", default)
     try:
         return TokenEndpointAuthMethod(value)
     except ValueError:
@@ -127,7 +135,7 @@ def _jwks(value: object, algorithm: str | None) -> dict[str, Any]:
         jwks = parse_jwks(value)
     except KeyRefused as error:
         raise InvalidClientMetadata(str(error)) from None
-    if algorithm is not None and not suitable_keys(import_keys(jwks), algorithm, None):
+    if algorithm is not None and not suitable_keys(jwks["keys"], algorithm, None):
         raise InvalidClientMetadata("jwks holds no key for token_endpoint_auth_signing_alg")
     return jwks
 

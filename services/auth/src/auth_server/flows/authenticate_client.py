@@ -4,19 +4,21 @@ import hmac
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-
-from joserfc.jwk import Key
+from typing import Final
 
 from auth_server.client_documents.key_sets import PublishedKeySets
 from auth_server.domain.client_assertions import UnverifiedAssertion, check_claims, refused
-from auth_server.domain.client_keys import import_keys
-from auth_server.domain.clients import Client, TokenEndpointAuthMethod
+from auth_server.domain.client_keys import PublicKey
+from auth_server.domain.clients import Client, ClientOrigin, TokenEndpointAuthMethod
 from auth_server.domain.errors import TemporarilyUnavailable
 from auth_server.domain.handles import digest
 from auth_server.storage.database import Database
+from auth_server.storage.grant_listing import GrantSelection
 from service_kit.jwks_cache import JwksUnavailable
 
 ResolveClientId = Callable[[str], Awaitable[Client]]
+
+_OF_THE_OPERATOR: Final = frozenset({ClientOrigin.CONFIGURED, ClientOrigin.OPERATOR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +73,35 @@ class AuthenticateClient:
         if not is_first_use:
             raise refused("the assertion was used before")
 
-    async def _keys_of(self, client: Client, assertion: UnverifiedAssertion) -> Iterable[Key]:
+    async def _keys_of(self, client: Client, assertion: UnverifiedAssertion) -> Iterable[PublicKey]:
         metadata = client.metadata
         if metadata.jwks_uri is None:
-            return import_keys(metadata.jwks or {"keys": []})
+            registered: list[PublicKey] = (metadata.jwks or {"keys": []})["keys"]
+            return registered
+        if not await self._is_in_use(client):
+            raise refused("nobody has signed in with the client: its keys are not fetched")
         try:
             return await self.key_sets.key_set_for(metadata.jwks_uri, assertion.key_id)
         except JwksUnavailable as error:
             raise TemporarilyUnavailable(
                 "the client's keys cannot be fetched for now; try again later", detail=str(error)
             ) from error
+
+    async def _is_in_use(self, client: Client) -> bool:
+        """True for an operator's client, and for one that somebody has signed in with.
+
+        Any other has neither a code nor a handle. Were its keys fetched nevertheless, a stranger's
+        registrations would take the place of everybody's keys.
+        """
+        if client.origin in _OF_THE_OPERATOR:
+            return True
+        async with self.database.reading() as read:
+            record = await read.clients.record(client.client_id)
+            if record is not None and record.is_used:
+                return True
+            # One that publishes itself may have made room during the sign-on, and come back.
+            selection = GrantSelection(client_id=client.client_id)
+            return bool(await read.grant_listing.active(selection, now=self.now(), limit=1))
 
 
 def _is_proven(client: Client, client_secret: str | None) -> bool:

@@ -3,10 +3,13 @@
 A document's host is no part of a login that it has been read for: a copy serves until it is stale,
 and the last good one for as long as the host has nothing better. No transaction is open while a
 host is asked.
+
+Strangers choose what is fetched for the first time, and so how long that takes. The copies of
+clients that people use are refreshed beside it, in places that no stranger can take: or a redirect
+URI that its publisher has withdrawn would serve for as long as a stranger likes.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,8 +43,13 @@ from auth_server.storage.database import Database, StorageUnavailable, Transacti
 from auth_server.storage.grant_listing import GrantSelection
 from service_kit.background import BackgroundTasks
 
-MOST_AT_ONCE: Final = 32
-MOST_AT_ONCE_PER_HOST: Final = 4
+# For copies in use. A slow host holds one of these for five seconds in SHORTEST_FRESHNESS: it takes
+# hundreds of clients, each with a sign-on at PingOne, to hold all of them all the time.
+MOST_REFRESHES: Final = 8
+# For whatever else is named: clients without a copy, or with one that nobody has signed on with.
+MOST_NEWCOMERS: Final = 24
+MOST_NEWCOMERS_PER_HOST: Final = 4
+MOST_AT_ONCE: Final = MOST_REFRESHES + MOST_NEWCOMERS
 
 # The same whatever the reason: or strangers would learn what this server can see of its network.
 _NOT_FETCHED: Final = "the document that describes this application could not be fetched"
@@ -58,6 +66,13 @@ class DocumentRules:
     hosts: DocumentHosts
     private_use_schemes: frozenset[str]
     ceiling: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    task: asyncio.Task[Client]
+    host: str
+    is_refresh: bool
 
 
 class ClientDocuments:
@@ -82,8 +97,7 @@ class ClientDocuments:
         self._rules = rules
         self._lifetimes = lifetimes
         self._now = now
-        self._under_way: dict[str, asyncio.Task[Client]] = {}
-        self._at_host: Counter[str] = Counter()
+        self._under_way: dict[str, _Fetch] = {}
         self._failures = RecentFailures(monotonic)
 
     async def client(self, client_id: str, *, may_be_new: bool = True) -> Client:
@@ -122,11 +136,11 @@ class ClientDocuments:
 
     async def _fetched_once(self, client_id: str, record: ClientRecord | None) -> Client:
         """Join the fetch that is under way, or start one; it belongs to no request."""
-        task = self._under_way.get(client_id)
-        if task is None:
+        fetch = self._under_way.get(client_id)
+        if fetch is None:
             self._failures.raise_again(client_id)
-            host = _host(client_id)
-            if len(self._under_way) >= MOST_AT_ONCE or self._at_host[host] >= MOST_AT_ONCE_PER_HOST:
+            host, is_refresh = _host(client_id), record is not None and record.is_used
+            if not self._has_place(host, is_refresh=is_refresh):
                 self._metrics.fetch("busy")
                 raise TemporarilyUnavailable(
                     "too many applications are being looked up; try again in a moment"
@@ -136,16 +150,15 @@ class ClientDocuments:
                 name="client-document",
                 expected=(OAuthError, StorageUnavailable),
             )
-            self._under_way[client_id] = task
-            self._at_host[host] += 1
-            task.add_done_callback(lambda _: self._done(client_id, host))
-        return await asyncio.shield(task)
+            fetch = self._under_way[client_id] = _Fetch(task, host, is_refresh)
+            task.add_done_callback(lambda _: self._under_way.pop(client_id))
+        return await asyncio.shield(fetch.task)
 
-    def _done(self, client_id: str, host: str) -> None:
-        del self._under_way[client_id]
-        self._at_host[host] -= 1
-        if not self._at_host[host]:
-            del self._at_host[host]  # or the names that strangers choose would pile up
+    def _has_place(self, host: str, *, is_refresh: bool) -> bool:
+        hosts = [one.host for one in self._under_way.values() if one.is_refresh is is_refresh]
+        if is_refresh:
+            return len(hosts) < MOST_REFRESHES
+        return len(hosts) < MOST_NEWCOMERS and hosts.count(host) < MOST_NEWCOMERS_PER_HOST
 
     async def _fetch_and_keep(self, client_id: str, record: ClientRecord | None) -> Client:
         try:
@@ -179,7 +192,7 @@ class ClientDocuments:
         if record is None:
             # By itself: to hold these rows and to wait for the client's, crosswise, is a deadlock.
             async with self._database.transaction() as tx:
-                await tx.clients.make_room(ceiling=self._rules.ceiling)
+                await tx.clients.make_room(client.origin, ceiling=self._rules.ceiling)
         async with self._database.transaction() as tx:
             kept = await tx.clients.put_document(
                 client, fresh_until=fresh_until, expires_at=now + self._lifetimes.unused_client

@@ -71,7 +71,7 @@ class RegisterClient:
 
     async def _store(self, tx: Transaction, client: Client, token_id: str | None) -> None:
         # Nobody is refused for the sake of abandoned registrations: those make room instead.
-        await tx.clients.make_room(ceiling=self.ceiling)
+        await tx.clients.make_room(client.origin, ceiling=self.ceiling)
         await tx.clients.insert(client, expires_at=client.issued_at + self.lifetimes.unused_client)
         await tx.audit_events.append(
             AuditEvent(

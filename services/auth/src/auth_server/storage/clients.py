@@ -49,6 +49,11 @@ class ClientRecord:
         """True for the copy of a document that serves without asking its host again."""
         return self.fresh_until is not None and now < self.fresh_until
 
+    @property
+    def is_used(self) -> bool:
+        """True once somebody has signed on with it, which takes an account at PingOne."""
+        return self.last_used_at is not None
+
 
 class Clients:
     """The table `clients`."""
@@ -171,19 +176,16 @@ class Clients:
             )
         )
 
-    async def make_room(self, *, ceiling: int) -> int:
-        """Delete the oldest never-used registrations until at most `ceiling - 1` of them remain.
+    async def make_room(self, origin: ClientOrigin, *, ceiling: int) -> int:
+        """Delete the oldest never-used clients of this origin until `ceiling - 1` of them remain.
 
-        Rows that were used stay and do not count: or many of them would cost every newcomer its
-        registration. Registrations that race may pass the ceiling by their number, until the next
-        one; a call deletes at most MOST_ROWS_TO_MAKE_ROOM rows.
+        Each origin has its ceiling: who needs no token to be known by a document pushes out nobody
+        who needed one to register. Rows that were used stay and do not count: or many of them
+        would cost every newcomer its registration. Newcomers that race may pass the ceiling by
+        their number, until the next one; a call deletes at most MOST_ROWS_TO_MAKE_ROOM rows.
         """
-        rows = (
-            select(func.count())
-            .select_from(clients)
-            .where(clients.c.last_used_at.is_(None), _MAY_GO)
-            .scalar_subquery()
-        )
+        may_go = clients.c.last_used_at.is_(None) & (clients.c.origin == origin.value) & _MAY_GO
+        rows = select(func.count()).select_from(clients).where(may_go).scalar_subquery()
         excess = rows - (ceiling - 1)
         limit = case(
             (excess < 0, 0),
@@ -193,7 +195,7 @@ class Clients:
         return await delete_at_most(
             self._connection,
             clients,
-            clients.c.last_used_at.is_(None) & _MAY_GO,
+            may_go,
             limit=limit,
             oldest_first=clients.c.issued_at,
         )
