@@ -157,6 +157,14 @@ async def test_a_body_is_no_head_and_a_head_may_follow_it_at_once(port: int) -> 
         assert await connection.ask() == b"HTTP/1.1 200 OK"
 
 
+async def test_a_request_line_that_is_none_is_400(port: int, application: Application) -> None:
+    for line in (b"GET http://[::1/ HTTP/1.1\r\nHost: here\r\n\r\n", b"nonsense\r\n\r\n"):
+        async with connected(port) as connection:
+            assert await connection.ask(line) == b"HTTP/1.1 400 Bad Request"
+            await connection.rest()
+    assert application.asked == []
+
+
 async def test_a_head_that_takes_too_long_is_408(
     port: int, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +181,16 @@ async def test_a_connection_on_which_nothing_is_asked_is_closed_without_a_word(
     monkeypatch.setattr("service_kit.http_protocol.HEAD_SECONDS", 0.05)
     async with connected(port) as connection:
         assert await connection.rest() == b""
+
+
+async def test_an_empty_line_between_requests_keeps_no_connection_for_ever(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connected(port) as connection:
+        await connection.ask(head())
+        await connection.reader.readuntil(b"\r\n\r\n0")
+        monkeypatch.setattr("service_kit.http_protocol.HEAD_SECONDS", 0.05)
+        assert await connection.ask(b"\r\n") == b""
 
 
 async def test_who_asked_in_time_has_no_deadline_while_they_wait_for_the_answer(

@@ -23,7 +23,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._is_in_head = self._begins_now = False
+        self._is_in_head = self._begins_now = self._is_idle = False
         # Of this head: what the parser has told, and what it was given without an end to it.
         self._parsed_bytes = self._unfinished_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
@@ -47,6 +47,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._unfinished_bytes += len(data)
             if self._unfinished_bytes > MAX_HEAD_BYTES:
                 self._refuse(_TOO_LARGE)
+        if self._deadline is None and self._is_idle:
+            # Whatever came, it was no request, and has ended the wait for one (keep-alive).
+            self._await_head()
 
     def on_message_begin(self) -> None:
         """The first byte of a head."""
@@ -67,9 +70,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there, and goes to the application."""
-        self._is_in_head = False
+        self._is_in_head = self._is_idle = False
         self._head_is_there()
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer is out; the connection is kept for another request, or goes on with one."""
+        super().on_response_complete()
+        self._is_idle = self.cycle.response_complete
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn says of a head that the parser, or one of the methods above, refuses."""
