@@ -73,7 +73,11 @@ def test_replicas_may_migrate_at_once_and_again(empty_url: str) -> None:
 
 def test_serving_without_tables_ends_with_what_to_do(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'todo.db'}"
-    process = start(API_ISSUER="https://auth.pingone.eu/env/as", TODO_DATABASE_URL=url)
+    process = start(
+        TODO_PUBLIC_URL="http://localhost:8082",
+        API_ISSUER="https://auth.pingone.eu/env/as",
+        TODO_DATABASE_URL=url,
+    )
     status, output = finish(process)
     assert status == os.EX_CONFIG
     assert output == "The database has no tables yet; run: python -m todo_api migrate\n"
