@@ -1,8 +1,11 @@
 """mcp-remote: a host that only knows stdio talks to it, and it does the rest."""
 
 import asyncio
+import random
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +16,19 @@ READ, BOTH = "todo_api:read", "todo_api:read todo_api:write"
 DEADLINE_SECONDS = 30.0
 
 
+@cache
+def callback_port() -> str:
+    """A free port below those of outgoing connections; always the same, which it registers.
+
+    mcp-remote would derive one from the URL, which such a connection may have. It then listens at
+    the next one, and has told the browser of the first.
+    """
+    for port in random.sample(range(20_000, 30_000), 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return str(port)
+    raise OSError("no port is free")
+
+
 @asynccontextmanager
 async def proxied(machine: Any, home: str, *flags: str) -> AsyncIterator[Client]:
     """A host of the 2025-11-25 era that started mcp-remote for somebody."""
@@ -21,7 +37,7 @@ async def proxied(machine: Any, home: str, *flags: str) -> AsyncIterator[Client]
     program, *arguments = machine.node("node_modules/mcp-remote/dist/proxy.js")
     server = StdioServerParameters(
         command=str(program),
-        args=[*map(str, arguments), machine.mcp_url, *flags],
+        args=[*map(str, arguments), machine.mcp_url, callback_port(), *flags],
         env=machine.environment | {"HOME": str(folder)},
     )
     with (folder / "mcp-remote.log").open("w") as log:
