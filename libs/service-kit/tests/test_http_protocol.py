@@ -165,6 +165,27 @@ async def test_a_request_line_that_is_none_is_400(port: int, application: Applic
     assert application.asked == []
 
 
+@pytest.mark.parametrize(
+    "endless", [b"0\r\nX-Trailer: ", b"1;extension="], ids=["trailer", "chunk"]
+)
+async def test_what_never_ends_behind_a_body_is_cut_off_too(port: int, endless: bytes) -> None:
+    upload = head(b"Transfer-Encoding: chunked", method=b"POST")
+    async with connected(port) as connection:
+        connection.writer.write(upload + b"1\r\nb\r\n" + endless)
+        with suppress(ConnectionError):
+            for _ in range(100):
+                connection.writer.write(b"x" * MAX_HEAD_BYTES)
+                await connection.writer.drain()
+        await connection.rest()
+
+
+async def test_many_fields_of_a_trailer_are_bounded(port: int) -> None:
+    upload = head(b"Transfer-Encoding: chunked", method=b"POST")
+    fields = b"".join(b"X-Filler-%d: x\r\n" % number for number in range(6000))
+    async with connected(port) as connection:
+        assert await connection.ask(upload, b"1\r\nb\r\n0\r\n" + fields) == TOO_LARGE
+
+
 async def test_a_head_that_takes_too_long_is_408(
     port: int, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:

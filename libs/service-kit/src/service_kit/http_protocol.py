@@ -23,9 +23,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._is_in_head = self._begins_now = self._is_idle = False
-        # Of this head: what the parser has told, and what it was given without an end to it.
-        self._parsed_bytes = self._unfinished_bytes = 0
+        self._is_in_head = self._is_idle = False
+        # What the parser has told of this message's header fields, and what it keeps to itself.
+        self._parsed_bytes = self._untold_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -39,14 +39,14 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and count what is left of a head that is not complete."""
-        self._begins_now = False
+        """Parse, and count what nothing was told of: an endless field of a head or a trailer."""
+        untold = self._untold_bytes + len(data)
+        # What one read returns is bounded, so that its rest after the last news need not be known.
+        self._untold_bytes = -1
         super().data_received(data)
-        # What began just now may follow a body, and is bounded by what one read returns.
-        if self._is_in_head and not self._begins_now:
-            self._unfinished_bytes += len(data)
-            if self._unfinished_bytes > MAX_HEAD_BYTES:
-                self._refuse(_TOO_LARGE)
+        self._untold_bytes = untold if self._untold_bytes < 0 else 0
+        if self._untold_bytes > MAX_HEAD_BYTES:
+            self._refuse(_TOO_LARGE)
         if self._deadline is None and self._is_idle:
             # Whatever came, it was no request, and has ended the wait for one (keep-alive).
             self._await_head()
@@ -54,14 +54,19 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a head."""
         super().on_message_begin()
-        self._is_in_head = self._begins_now = True
-        self._parsed_bytes = self._unfinished_bytes = 0
+        self._is_in_head = True
+        self._parsed_bytes = self._untold_bytes = 0
         self._await_head()
 
     def on_url(self, url: bytes) -> None:
         """A part of the request line."""
         super().on_url(url)
         self._count(url)
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body, which the application bounds."""
+        super().on_body(body)
+        self._untold_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take the value without the white space around it (RFC 9110 section 5.5)."""
@@ -87,6 +92,7 @@ class BoundedProtocol(HttpToolsProtocol):
             super().send_400_response(msg)
 
     def _count(self, *parts: bytes) -> None:
+        self._untold_bytes = 0
         self._parsed_bytes += sum(map(len, parts))
         if self._parsed_bytes > MAX_HEAD_BYTES:
             raise ValueError("the head of the request is too large")  # the parser stops
