@@ -102,5 +102,5 @@ def _unfit(
     implementation: str, version: Version, missing: list[str], supported: SpecifierSet
 ) -> str | None:
     if implementation != "cpython" or version.is_prerelease or version not in supported:
-        return f"not supported ({supported}, final releases of CPython)"
+        return f"not a final release of CPython {supported}"
     return f"it lacks {', '.join(missing)}" if missing else None

@@ -23,7 +23,7 @@ _TESTED: Final = _STATE / "tested"
 
 def main() -> int:
     """Exit status 0 only if the chosen tests pass on every Python that was chosen."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     _STATE.mkdir(parents=True, exist_ok=True)
     _TESTED.unlink(missing_ok=True)
     machine = survey(supported(), os.environ, Path.home())
@@ -62,6 +62,7 @@ def _passes(python: Interpreter, console: Console) -> bool:
         "test",
         f"VENV={environment.relative_to(ROOT)}",
         f"PYTHON={python.path}",
+        f"UV={shutil.which('uv') or Path(sys.executable).with_name('uv')}",
         f"PYTEST_ARGS={arguments}",
     ]
     # What was said to the make that runs this is not meant for that one.

@@ -101,7 +101,7 @@ def test_a_dockerfile_without_a_whole_version_of_python_is_noticed(
 
 def test_the_chosen_tests_exist_and_each_topic_has_some() -> None:
     patterns = read_patterns()
-    assert patterns.keys() == {"tls", "cookies", "urls", "http", "storage", "whole_path"}
+    assert patterns.keys() == {"tls", "cookies", "urls", "http", "storage"}
     for topic, globs in patterns.items():
         assert chosen_tests({topic: globs}), topic
     chosen = chosen_tests(patterns)
