@@ -17,35 +17,44 @@ from rich.console import Console
 
 # Each Python gets an environment of its own in here, made from the same hash-pinned lock.
 _STATE: Final = ROOT / "build" / "pythons"
-# What the last run has tested, for whoever reports on it.
-_TESTED: Final = _STATE / "tested"
 
 
-def main() -> int:
-    """Exit status 0 only if the chosen tests pass on every Python that was chosen."""
+def main(state: Path = _STATE) -> int:
+    """Exit status 0 only if the chosen tests pass on every Python that was chosen.
+
+    Then the file `tested` in `state` has what .ci/run repeats: these Pythons and the warnings.
+    Else there is none.
+    """
     console = Console(highlight=False, soft_wrap=True)
-    _STATE.mkdir(parents=True, exist_ok=True)
-    _TESTED.unlink(missing_ok=True)
+    state.mkdir(parents=True, exist_ok=True)
+    (state / "tested").unlink(missing_ok=True)
     machine = survey(supported(), os.environ, Path.home())
     image = image_version()
     chosen = choose(machine.found, f"{image.major}.{image.minor}")
-    for line in describe(machine, chosen, f"{image.major}.{image.minor}"):
+    cautions = warnings(chosen, f"{image.major}.{image.minor}")
+    for line in (*describe(machine, chosen), *cautions):
         console.print(line)
-    failed = [one for one in chosen if not _passes(one, console)]
+    failed = [one for one in chosen if not _passes(one, state, console)]
     tested = ", ".join(str(one.version) for one in chosen)
     if failed or not chosen:
         console.print(f"failed on: {', '.join(str(one.version) for one in failed) or 'no Python'}")
         return 1
-    _TESTED.write_text(f"{tested}\n")
+    (state / "tested").write_text("\n".join((tested, *cautions, "")))
     console.print(f"the chosen tests pass on Python {tested}")
     return 0
 
 
-def describe(machine: Survey, chosen: Sequence[Interpreter], image: str) -> list[str]:
-    """What was found, what is tested, and what this machine cannot show."""
+def describe(machine: Survey, chosen: Sequence[Interpreter]) -> list[str]:
+    """What was found, and what of it is tested."""
     lines = [f"found Python {one.version} ({one.path})" for one in machine.found]
     lines += [f"left out {reason}" for reason in machine.left_out]
     lines.append(f"tested here: {', '.join(str(one.version) for one in chosen) or 'nothing'}")
+    return lines
+
+
+def warnings(chosen: Sequence[Interpreter], image: str) -> list[str]:
+    """What this machine cannot show; `image` is the minor version that the images have."""
+    lines = []
     if len(chosen) == 1:
         lines.append("WARNING: this machine has only one Python, so only one is tested")
     if all(one.minor != image for one in chosen):
@@ -53,14 +62,15 @@ def describe(machine: Survey, chosen: Sequence[Interpreter], image: str) -> list
     return lines
 
 
-def _passes(python: Interpreter, console: Console) -> bool:
+def _passes(python: Interpreter, state: Path, console: Console) -> bool:
     console.rule(f"Python {python.version}")
-    environment = _STATE / str(python.version)
+    # Relative, because make knows no file whose path has a space.
+    environment = os.path.relpath(state / str(python.version), ROOT)
     arguments = " ".join(("-q", *chosen_tests(read_patterns())))
     command = [
         shutil.which("make") or "make",
         "test",
-        f"VENV={environment.relative_to(ROOT)}",
+        f"VENV={environment}",
         f"PYTHON={python.path}",
         f"UV={shutil.which('uv') or Path(sys.executable).with_name('uv')}",
         f"PYTEST_ARGS={arguments}",

@@ -9,7 +9,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from pythons.interpreters import Interpreter, Survey, choose, survey
-from pythons.run import describe
+from pythons.run import describe, warnings
 
 SUPPORTED = SpecifierSet(">=3.11.2,!=3.12.0")
 AddPython = Callable[..., Path]
@@ -123,17 +123,21 @@ def test_the_oldest_the_newest_and_the_one_of_the_images_are_tested() -> None:
 
 def test_what_is_tested_is_said() -> None:
     machine = Survey(pythons("3.11.2", "3.12.1", "3.13.0"), ("cpython 3.10.13: too old",))
-    said = describe(machine, choose(machine.found, "3.13"), "3.13")
+    said = describe(machine, choose(machine.found, "3.13"))
     assert said[3:] == ["left out cpython 3.10.13: too old", "tested here: 3.11.2, 3.13.0"]
 
 
+def test_two_pythons_of_which_the_images_have_one_are_nothing_to_warn_of() -> None:
+    assert warnings(choose(pythons("3.11.2", "3.13.0"), "3.13"), "3.13") == []
+
+
 def test_a_single_python_does_not_pass_for_two() -> None:
-    machine = Survey(pythons("3.13.0"), ())
-    said = describe(machine, choose(machine.found, "3.13"), "3.13")
-    assert "WARNING: this machine has only one Python, so only one is tested" in said
+    assert warnings(choose(pythons("3.13.0"), "3.13"), "3.13") == [
+        "WARNING: this machine has only one Python, so only one is tested"
+    ]
 
 
 def test_a_machine_without_the_python_of_the_images_says_so() -> None:
-    machine = Survey(pythons("3.11.7", "3.12.1"), ())
-    said = describe(machine, choose(machine.found, "3.13"), "3.13")
-    assert "WARNING: the images have Python 3.13, which this machine cannot test" in said
+    assert warnings(choose(pythons("3.11.7", "3.12.1"), "3.13"), "3.13") == [
+        "WARNING: the images have Python 3.13, which this machine cannot test"
+    ]
