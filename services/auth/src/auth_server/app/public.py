@@ -40,6 +40,7 @@ from auth_server.flows.start_authorization import StartAuthorization
 from auth_server.pages.rendering import Pages
 from auth_server.pages.static_files import STATIC_PATH, static_files
 from service_kit.client_address import ClientAddress, parse_trusted_proxies
+from service_kit.cookies import CookiesApart
 from service_kit.logging import RequestLog
 from service_kit.metrics import RequestMetrics
 
@@ -49,7 +50,7 @@ def create_public_app(resources: Resources) -> ASGIApp:
     api = create_public_api(resources)
     app = RequestMetrics(CrossOrigin(api), registry=resources.registry)
     trusted = parse_trusted_proxies(resources.settings.auth_trusted_proxies)
-    return ClientAddress(RequestLog(app), trusted)
+    return CookiesApart(ClientAddress(RequestLog(app), trusted))
 
 
 def create_public_api(resources: Resources) -> FastAPI:

@@ -30,6 +30,7 @@ from mcp_server.settings import MCP_PATH, Settings
 from mcp_server.todo_client import TodoApi
 from mcp_server.tools import TodoServer, create_server, protect_request_state
 from service_kit.client_address import ClientAddress, parse_trusted_proxies
+from service_kit.cookies import CookiesApart
 from service_kit.errors import install_problem_handlers
 from service_kit.logging import RequestLog
 from service_kit.metrics import RequestMetrics
@@ -108,6 +109,7 @@ def create_public_app(
     app.add_middleware(RequestLog)
     trusted = parse_trusted_proxies(settings.mcp_trusted_proxies)
     app.add_middleware(ClientAddress, trusted=trusted)
+    app.add_middleware(CookiesApart)
     return app
 
 
