@@ -10,8 +10,9 @@ import pytest
 import pytest_asyncio
 from account_steps import look, sign_in
 from auth_answers import code_at_client, count_rows, problem_page
-from auth_harness import AuthUnderTest
+from auth_harness import INTERNAL, AuthUnderTest
 from deployed_auth import PUBLIC_URL, browser_of, deployed_auth
+from unread_cookies import COOKIE, forbid_cookie_parsers
 
 from auth_server.storage.tables import grants
 
@@ -179,3 +180,17 @@ async def test_in_development_a_second_cookie_of_our_name_makes_both_count_for_n
     for lines in ([own, planted], [planted + b"; " + own]):
         sent = cookie_lines(lines)
         problem_page(await victim.get(returned.headers["location"], headers=sent))
+
+
+@ON_ONE_SERVER
+@pytest.mark.parametrize(
+    "url",
+    ["/account", "/authorize", "/callback", "/token", "/.well-known/oauth-authorization-server"]
+    + [f"{INTERNAL}{path}" for path in ("/livez", "/metrics", "/introspect")],
+)
+async def test_no_cookie_is_parsed_by_a_library(
+    deployed: AuthUnderTest, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    forbid_cookie_parsers(monkeypatch)
+    response = await browser_of(deployed).get(url, headers=COOKIE)
+    assert response.status_code < 500
