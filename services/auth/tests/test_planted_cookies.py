@@ -22,12 +22,16 @@ BROWSER, ACCOUNT = b"__Host-mcp_pingone_browser", b"__Host-mcp_pingone_account"
 # What a browser accepts from a host next to ours, or over plain http, where it refuses __Host-; and
 # what else a reader could take for our cookie. Each makes the Cookie lines of a name and a secret.
 Plant = Callable[[bytes, bytes], Sequence[bytes]]
+
+
+def before_the_name(byte: int) -> Plant:
+    return lambda name, secret: [bytes([byte]) + name + b"=" + secret]
+
+
 PLANTS: dict[str, Plant] = {
     **{
-        f"byte {byte:#04x} before the name": lambda name, secret, byte=bytes([byte]): [
-            byte + name + b"=" + secret
-        ]
-        for byte in (0x00, *range(0x0B, 0x0D), *range(0x1C, 0x20), 0x85, 0xA0)
+        f"byte {byte:#04x} before the name": before_the_name(byte)
+        for byte in (0x00, 0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x1F, 0x85, 0xA0)
     },
     "U+00A0 before the name": lambda name, secret: [b"\xc2\xa0" + name + b"=" + secret],
     "U+2003 before the name": lambda name, secret: [b"\xe2\x80\x83" + name + b"=" + secret],
