@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from unread_cookies import COOKIE, forbid_cookie_parsers
 
 from pingone_simulator.testing import Clock, RelyingParty, Start, redirect_query
 
@@ -173,6 +174,30 @@ async def test_a_session_left_idle_for_thirty_days_is_over(
     clock.advance(days=29)
     assert "code" in redirect_query(await party.authorize())
     clock.advance(days=30)
+    assert (await party.authorize()).status_code == httpx.codes.OK
+
+
+async def test_a_session_cookie_counts_under_its_exact_name_and_once(party: RelyingParty) -> None:
+    await party.obtain_tokens()
+    value = party.browser.cookies["ST"].encode()
+    party.browser.cookies.clear()
+    for line, is_session in (
+        (b"a=b;ST=" + value, True),
+        (b"\xa0ST=" + value, False),
+        (b"st=" + value, False),
+        (b'ST="' + value + b'"', False),
+        (b"ST=" + value + b"; ST=" + value, False),
+    ):
+        party.browser.headers = httpx.Headers([(b"cookie", line)])
+        status = 302 if is_session else 200
+        assert (await party.authorize()).status_code == status, line
+
+
+async def test_no_cookie_is_parsed_by_a_library(
+    party: RelyingParty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbid_cookie_parsers(monkeypatch)
+    party.browser.headers = httpx.Headers(COOKIE)
     assert (await party.authorize()).status_code == httpx.codes.OK
 
 

@@ -115,6 +115,12 @@ async def test_a_client_that_an_operator_disabled_is_unknown(auth: AuthUnderTest
         "http://127.0.0.1:33418/callback\t",
         "http://127.0.0.1:33418/" + "c" * 3000,
         "http://[127.0.0.1/callback",
+        "http://[::1]evil.example:33418/callback",
+        "http://127.0.0.1[::1]:33418/callback",
+        "http://127.1:33418/callback",
+        "http://2130706433:33418/callback",
+        "http://127.0.0.1.:33418/callback",
+        "http://127.0.0.1:033418/callback",
         [REDIRECT_URI, REDIRECT_URI],
         [REDIRECT_URI, "https://evil.example/callback"],
     ],
@@ -140,6 +146,37 @@ async def test_with_several_registered_addresses_one_must_be_named(auth: AuthUnd
     auth.client_id = (await auth.register(redirect_uris=uris))["client_id"]
     response = await auth.authorize(auth.new_browser(), redirect_uri=None)
     assert "This address was not registered" in problem_page(response)
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("redirect_uri", "shown"),
+    [
+        ("https://client.example:8443/callback", "client.example:8443"),
+        ("https://app.localhost/callback", "An application on this computer"),
+        ("https://127.0.0.2/callback", "An application on this computer"),
+        ("https://192.0.2.7/callback", "A computer that has no name there"),
+        ("http://[::1]:33418/callback", "[::1]:33418"),
+    ],
+)
+async def test_the_consent_page_shows_the_port_and_what_the_address_is(
+    auth: AuthUnderTest, redirect_uri: str, shown: str
+) -> None:
+    auth.client_id = (await auth.register(redirect_uris=[redirect_uri]))["client_id"]
+    page = await auth.authorize(auth.new_browser(), redirect_uri=redirect_uri)
+    assert page.status_code == 200
+    assert shown in page.text
+
+
+@ON_SQLITE
+async def test_an_address_from_before_the_rules_gets_no_redirect(auth: AuthUnderTest) -> None:
+    # Registered by a program that read it otherwise: neither named nor by default.
+    old = "https://evil.example[::1]/callback"
+    async with auth.resources.database.transaction() as tx:
+        await tx.clients._connection.execute(clients.update().values(redirect_uris=[old]))
+    for redirect_uri in (old, None):
+        response = await auth.authorize(auth.new_browser(), redirect_uri=redirect_uri)
+        assert "This address was not registered" in problem_page(response)
 
 
 @pytest.mark.standard("RFC 8252 7.2")

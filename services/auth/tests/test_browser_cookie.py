@@ -6,12 +6,12 @@ from http.cookies import SimpleCookie
 import httpx
 import pytest
 from auth_answers import answer_at_client, code_at_client, error_at_client, problem_page
-from auth_harness import ISSUER, AuthUnderTest, auth_under_test, form_of
+from auth_harness import AuthUnderTest, form_of
+from deployed_auth import PUBLIC_URL, browser_of, deployed_auth
 
-PUBLIC_URL = "https://auth.example.com"
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-ENCRYPTION_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-SECRET = "9c0f5f3e4b7a4f0a8d6e1b2c3d4e5f60"
+# As long as browsers keep any cookie (RFC 6265bis 5.5).
+MAX_AGE = str(400 * 24 * 3600)
 
 
 def attributes_of(response: httpx.Response, name: str) -> dict[str, str]:
@@ -26,21 +26,8 @@ def attributes_of(response: httpx.Response, name: str) -> dict[str, str]:
 @pytest.fixture
 async def deployed(database_url: str) -> AsyncIterator[AuthUnderTest]:
     """The server as it is deployed: behind https."""
-    simulator = {"redirect_uris": f"{PUBLIC_URL}/callback", "client_secret": SECRET}
-    async with auth_under_test(
-        database_url,
-        simulator=simulator,
-        auth_public_url=PUBLIC_URL,
-        auth_encryption_keys=f"k1:{ENCRYPTION_KEY}",
-    ) as auth:
-        auth.apps[PUBLIC_URL] = auth.apps[ISSUER]
+    async with deployed_auth(database_url) as auth:
         yield auth
-
-
-def browser_of(deployed: AuthUnderTest) -> httpx.AsyncClient:
-    browser = deployed.new_browser()
-    browser.base_url = httpx.URL(PUBLIC_URL)
-    return browser
 
 
 @ON_SQLITE
@@ -52,7 +39,7 @@ async def test_in_development_the_cookie_is_bound_to_this_site_and_hidden_from_s
         "path": "/",
         "httponly": "True",
         "samesite": "lax",
-        "max-age": str(180 * 24 * 3600),
+        "max-age": MAX_AGE,
     }
 
 
@@ -65,7 +52,7 @@ async def test_behind_https_the_cookie_is_secure_and_host_only(deployed: AuthUnd
         "httponly": "True",
         "samesite": "lax",
         "secure": "True",
-        "max-age": str(180 * 24 * 3600),
+        "max-age": MAX_AGE,
     }
 
 
@@ -104,6 +91,16 @@ async def test_a_cookie_that_is_not_ours_is_replaced(auth: AuthUnderTest, value:
     assert response.status_code == 200
     assert response.cookies["mcp_pingone_browser"] != value
     assert len(response.cookies["mcp_pingone_browser"]) == 43
+
+
+@ON_SQLITE
+async def test_a_browser_keeps_the_cookie_that_it_has(auth: AuthUnderTest) -> None:
+    browser = auth.new_browser()
+    assert (await auth.authorize(browser)).headers.get_list("set-cookie")
+    # What was read is never set again, so that nobody's planted secret becomes ours.
+    for page in (await auth.authorize(browser), await browser.get("/account")):
+        assert page.status_code == 200
+        assert "set-cookie" not in page.headers
 
 
 async def test_two_tabs_share_one_cookie_and_both_finish(auth: AuthUnderTest) -> None:

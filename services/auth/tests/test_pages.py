@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from auth_server.domain.redirect_uris import Target, TargetKind
 from auth_server.pages.consent import ConsentView, describe_scopes
 from auth_server.pages.display_text import display_host, display_text
 from auth_server.pages.problem import ProblemView
@@ -25,9 +26,7 @@ CONSENT = ConsentView(
     client_name="Claude Code",
     client_id="client-1",
     client_uri_host=None,
-    redirect_host="claude.example",
-    redirect_is_loopback=False,
-    redirect_scheme="https",
+    target=Target.of("https://claude.example/callback"),
     scopes=describe_scopes(["todo_api:read", "todo_api:write"], {}),
     resource="https://mcp.example/mcp",
     account_name=None,
@@ -104,21 +103,56 @@ async def test_the_consent_page_says_who_asks_where_the_browser_goes_and_what_it
 
 @pytest.mark.standard("MCP 2026-07-28 security: localhost")
 async def test_a_loopback_redirect_is_announced_as_an_application_on_this_computer() -> None:
-    view = replace(
-        CONSENT, redirect_host="127.0.0.1", redirect_is_loopback=True, redirect_scheme="http"
-    )
+    view = replace(CONSENT, target=Target.of("http://127.0.0.1:33418/callback"))
     text = (await consent(view)).text
-    assert "127.0.0.1 An application on this computer Any program on this computer can" in text
+    assert "127.0.0.1:33418 An application on this computer Any program on this computer" in text
     assert "A website" not in text
 
 
 @pytest.mark.parametrize(
-    ("host", "address"), [("app.host", "cursor://app.host An app"), ("", "cursor: An app")]
+    ("redirect_uri", "shown"),
+    [
+        ("https://client.example:8443/callback", "client.example:8443 A website"),
+        ("https://client.example:443/callback", "client.example A website"),
+        ("https://CLIENT.example/callback", "client.example A website"),
+        ("https://localhost/callback", "localhost An application on this computer"),
+        ("https://localhost:8443/callback", "localhost:8443 An application on this computer"),
+        ("https://app.localhost/callback", "app.localhost An application on this computer"),
+        ("https://ip6-localhost/callback", "ip6-localhost An application on this computer"),
+        ("https://127.8.9.1/callback", "127.8.9.1 An application on this computer"),
+        ("https://[::1]/callback", "[::1] An application on this computer"),
+        ("http://[::1]:33418/callback", "[::1]:33418 An application on this computer"),
+        ("http://localhost/callback", "localhost An application on this computer"),
+        ("https://192.0.2.7/callback", "192.0.2.7 A computer that has no name there"),
+        ("https://192.0.2.7:8443/callback", "192.0.2.7:8443 A computer that has no name there"),
+        ("https://10.0.0.1/callback", "10.0.0.1 A computer that has no name there"),
+        ("https://[2001:db8::1]/callback", "[2001:db8::1] A computer that has no name there"),
+        ("https://localhost.evil.test/callback", "localhost.evil.test A website"),
+        ("https://evil-localhost/callback", "evil-localhost A website"),
+        ("cursor://app.host:99/callback", "cursor://app.host:99 An app on this device"),
+    ],
+)
+async def test_the_page_says_what_the_address_is_and_shows_an_unusual_port(
+    redirect_uri: str, shown: str
+) -> None:
+    text = (await consent(replace(CONSENT, target=Target.of(redirect_uri)))).text
+    assert f"Where your browser goes {shown}" in text
+
+
+async def test_an_address_without_a_name_is_warned_of() -> None:
+    view = replace(CONSENT, target=Target.of("https://192.0.2.7/callback"))
+    text = (await consent(view)).text
+    assert "An address without a name does not say whose it is. Allow only if you started" in text
+
+
+@pytest.mark.parametrize(
+    ("redirect_uri", "address"),
+    [("cursor://app.host/done", "cursor://app.host An app"), ("cursor:done", "cursor: An app")],
 )
 async def test_a_private_use_scheme_is_announced_as_an_app_anyone_can_claim(
-    host: str, address: str
+    redirect_uri: str, address: str
 ) -> None:
-    text = (await consent(replace(CONSENT, redirect_host=host, redirect_scheme="cursor"))).text
+    text = (await consent(replace(CONSENT, target=Target.of(redirect_uri)))).text
     assert f"Where your browser goes {address} on this device that opens cursor: links" in text
     assert "Any app on this device can claim such links." in text
 
@@ -146,28 +180,31 @@ async def test_a_name_cannot_turn_or_flood_the_text_around_it() -> None:
     assert "elgooG" + "W" * 73 + "… Not verified" in page.text
 
 
+def with_host(host: str) -> ConsentView:
+    """A website of any name, even one that no rule lets register."""
+    return replace(CONSENT, target=Target(TargetKind.WEBSITE, "https", host, is_address=False))
+
+
 async def test_a_lookalike_redirect_host_is_shown_in_punycode() -> None:
-    page = await consent(replace(CONSENT, redirect_host="gооgle.example"))  # noqa: RUF001
+    page = await consent(with_host("gооgle.example"))  # noqa: RUF001
     assert "xn--ggle-55da.example" in page.text
 
 
 async def test_a_long_redirect_host_keeps_the_end_that_says_whose_it_is() -> None:
-    page = await consent(
-        replace(CONSENT, redirect_host="accounts.bank." + "a" * 900 + ".evil.test")
-    )
+    page = await consent(with_host("accounts.bank." + "a" * 900 + ".evil.test"))
     assert "aaa.evil.test A website" in page.text
     assert "accounts.bank" not in page.text
 
 
 async def test_the_end_of_a_redirect_host_with_many_labels_stands_out() -> None:
     host = "accounts.bank.example.evil.test"
-    response = await fetch(lambda pages: pages.consent(replace(CONSENT, redirect_host=host)))
+    response = await fetch(lambda pages: pages.consent(with_host(host)))
     assert '<span class="quiet">accounts.bank.</span>example.evil.test</bdi>' in response.text
     assert host in Markup(response.text).text
 
 
 async def test_no_part_of_an_ip_address_stands_out() -> None:
-    view = replace(CONSENT, redirect_host="203.0.113.5")
+    view = replace(CONSENT, target=Target.of("https://203.0.113.5/callback"))
     response = await fetch(lambda pages: pages.consent(view))
     assert '<bdi translate="no">203.0.113.5</bdi>' in response.text
 

@@ -5,7 +5,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 from fastapi import FastAPI
+from unread_cookies import COOKIE, forbid_cookie_parsers
 
 from mcp_server.app import run_service
 from mcp_server.settings import Settings
@@ -41,6 +43,23 @@ async def test_the_internal_port_tells_health_and_metrics_and_the_public_one_doe
     assert 'http_requests_total{method="POST",route="/mcp",status="401"} 1.0' in metrics
     assert "mcp_introspections_total" in metrics
     assert "mcp_revocation_feed_connected 0.0" in metrics, "nobody is there to be followed"
+
+
+async def test_no_cookie_is_parsed_by_a_library(
+    world: "World", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbid_cookie_parsers(monkeypatch)
+    async with run_service(world.settings(), Lifecycle()) as (public, internal):
+        for listener, path, status in (
+            (public, "/.well-known/oauth-protected-resource", 200),
+            (public, "/mcp", 405),
+            (internal, "/livez", 200),
+            (internal, "/metrics", 200),
+        ):
+            async with httpx.AsyncClient(
+                transport=httpx.ASGITransport(listener.app), base_url="http://localhost:8081"
+            ) as client:
+                assert (await client.get(path, headers=COOKIE)).status_code == status
 
 
 def test_help_names_every_variable() -> None:

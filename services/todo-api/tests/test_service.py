@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
+from unread_cookies import COOKIE, forbid_cookie_parsers
 
 from service_kit.health import Lifecycle
 from todo_api.app import check_schema, create_internal_app
@@ -100,6 +101,19 @@ async def test_ready_is_between_started_and_draining_and_alive_is_always() -> No
         assert seen == [503, 200, 503]
         assert (await client.get("/livez")).status_code == 200
         assert (await client.get("/api/todos")).status_code == 404
+
+
+async def test_no_cookie_is_parsed_by_a_library(
+    alice: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbid_cookie_parsers(monkeypatch)
+    assert (await alice.get("/api/todos", headers=COOKIE)).status_code == 200
+    internal = create_internal_app(Lifecycle(), CollectorRegistry())
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(internal), base_url="http://todo", headers=COOKIE
+    ) as client:
+        assert (await client.get("/livez")).status_code == 200
+        assert (await client.get("/metrics")).status_code == 200
 
 
 class TestWithoutADatabase:

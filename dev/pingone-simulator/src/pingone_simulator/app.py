@@ -39,6 +39,7 @@ from pingone_simulator.token import token_routes
 from pingone_simulator.tokens import TokenMint, TokenPolicy
 from pingone_simulator.userinfo import userinfo_routes
 from service_kit.body_limit import BodyLimit
+from service_kit.cookies import CookiesApart
 from service_kit.errors import install_problem_handlers
 from service_kit.health import Lifecycle, health_routes
 from service_kit.logging import RequestLog, configure_logging
@@ -92,6 +93,7 @@ def create_app(
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(RequestLog)
     app.add_middleware(CorrelationId, new_id=new_id)
+    app.add_middleware(CookiesApart)
     return app
 
 

@@ -14,7 +14,8 @@ from pingone_simulator.errors import (
     PageProblem,
 )
 from pingone_simulator.parameters import Parameters, read_query
-from pingone_simulator.sign_on import SESSION_COOKIE, SignOnForm, redirect_with_code
+from pingone_simulator.session_cookie import session_of
+from pingone_simulator.sign_on import SignOnForm, redirect_with_code
 from pingone_simulator.simulator import Simulator
 
 
@@ -26,7 +27,7 @@ def authorize_routes(simulator: Simulator, form: SignOnForm) -> APIRouter:
     async def authorize(request: Request) -> Response:
         parameters = _read_query_or_explain(request)
         redirect = read_client_redirect(parameters, simulator.client)
-        session = simulator.sessions.find_by_cookie(request.cookies.get(SESSION_COOKIE))
+        session = session_of(request, simulator)
         try:
             asked = read_authorization_request(parameters, redirect, simulator.resources)
             signed_on = asked.accepts(session, simulator.now())

@@ -43,7 +43,7 @@ def install_fault_handlers(app: FastAPI) -> None:
 
 
 async def _arrival_of(request: Request, simulator: Simulator) -> Arrival:
-    endpoint = request.url.path.rpartition("/")[2]
+    endpoint = request.scope["path"].rpartition("/")[2]
     form = Parameters(())
     if request.method == "POST":
         with contextlib.suppress(InvalidRequest):  # which is the endpoint's to say

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 
 from pingone_simulator.errors import InvalidRequest
+from service_kit.header_fields import media_type
 
 FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
 MAX_PARAMETERS = 50
@@ -47,8 +48,7 @@ def read_query(request: Request) -> Parameters:
 
 async def read_form(request: Request) -> Parameters:
     """Parse a form body; raise InvalidRequest unless it is one and is well-formed."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != FORM_MEDIA_TYPE:
+    if media_type(request.scope["headers"]) != FORM_MEDIA_TYPE:
         raise InvalidRequest(f"the content type must be {FORM_MEDIA_TYPE}")
     return _parse(await request.body())
 

@@ -3,13 +3,13 @@
 import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from pingone_simulator.resources import API_SCOPES
-from service_kit.settings import ServiceSettings, is_loopback_host
+from service_kit.settings import ServiceSettings
+from service_kit.urls import DEFAULT_PORTS, parse_url
 
 DEFAULT_ISSUER = "http://localhost:9080/9b3a7c1e-4d52-4f86-a0be-6c1d2e8f7a45/as"
 
@@ -62,8 +62,8 @@ class SimulatorSettings(ServiceSettings):
     @classmethod
     def _must_be_absolute(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for uri in value:
-            parts = urlsplit(uri)
-            if not parts.scheme or not parts.netloc or parts.fragment:
+            parts = parse_url(uri)
+            if parts.authority is None or parts.fragment is not None:
                 raise ValueError(f"{uri!r} is not an absolute URL without a fragment")
         return value
 
@@ -80,13 +80,17 @@ class SimulatorSettings(ServiceSettings):
     @field_validator("issuer")
     @classmethod
     def _must_be_loopback_or_acknowledged(cls, value: str, info: ValidationInfo) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or parts.hostname is None:
+        parts = parse_url(value)
+        if parts.authority is None or parts.scheme not in DEFAULT_PORTS:
             raise ValueError("must be an absolute http(s) URL")
-        if parts.query or parts.fragment or not _ISSUER_PATH.fullmatch(parts.path):
+        if (
+            parts.query is not None
+            or parts.fragment is not None
+            or not _ISSUER_PATH.fullmatch(parts.path)
+        ):
             raise ValueError("must look like PingOne's: http://host:port/<environment id>/as")
         acknowledged = info.data.get("acknowledge_insecure") == "yes"
-        if not is_loopback_host(parts.hostname) and not acknowledged:
+        if not parts.authority.is_loopback and not acknowledged:
             raise ValueError(
                 "is not on a loopback host. The simulator signs anyone in with published passwords;"
                 " if you mean it, set SIMULATOR_ACKNOWLEDGE_INSECURE=yes"
@@ -96,7 +100,7 @@ class SimulatorSettings(ServiceSettings):
     @property
     def issuer_path(self) -> str:
         """The path below which every PingOne endpoint is served."""
-        return urlsplit(self.issuer).path
+        return parse_url(self.issuer).path
 
     @property
     def environment_id(self) -> str:

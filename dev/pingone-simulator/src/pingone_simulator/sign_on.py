@@ -18,11 +18,10 @@ from pingone_simulator.grants import Grant
 from pingone_simulator.pages import Pages
 from pingone_simulator.parameters import read_form
 from pingone_simulator.people import authenticate
+from pingone_simulator.session_cookie import set_session_cookie
 from pingone_simulator.sessions import Session
 from pingone_simulator.simulator import Simulator
 
-# PingOne's own name. Cookies ignore ports, so only its path keeps it from the other services.
-SESSION_COOKIE = "ST"
 PAGE_LIFETIME = timedelta(minutes=30)
 ACTIONS = ("sign_on", "cancel")
 
@@ -89,7 +88,7 @@ def sign_on_routes(simulator: Simulator, form: SignOnForm) -> APIRouter:
         session = simulator.sessions.start(person)
         # 303: the browser must not send the password on (RFC 9700 section 4.12).
         response = redirect_with_code(simulator, asked, session, status=303)
-        _set_session_cookie(response, simulator, session)
+        set_session_cookie(response, simulator, session)
         return response
 
     return router
@@ -130,14 +129,3 @@ async def _read_submission(request: Request, form: SignOnForm) -> _Submission:
         )
     except InvalidRequest as error:
         raise PageProblem(error.description) from error
-
-
-def _set_session_cookie(response: Response, simulator: Simulator, session: Session) -> None:
-    response.set_cookie(
-        SESSION_COOKIE,
-        session.cookie_value,
-        path=simulator.issuer_path,
-        secure=simulator.issuer.startswith("https:"),
-        httponly=True,
-        samesite="lax",
-    )

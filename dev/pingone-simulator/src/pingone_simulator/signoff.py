@@ -6,7 +6,7 @@ from pingone_simulator.errors import InvalidRequest, PageProblem
 from pingone_simulator.pages import Pages
 from pingone_simulator.parameters import Parameters, read_query
 from pingone_simulator.redirects import redirect_to
-from pingone_simulator.sign_on import SESSION_COOKIE
+from pingone_simulator.session_cookie import delete_session_cookie, session_of
 from pingone_simulator.simulator import Simulator
 
 
@@ -23,14 +23,14 @@ def signoff_routes(simulator: Simulator, pages: Pages) -> APIRouter:
             state = parameters.optional("state")
         except InvalidRequest as error:
             raise PageProblem(error.description) from error
-        session = simulator.sessions.find_by_cookie(request.cookies.get(SESSION_COOKIE))
+        session = session_of(request, simulator)
         for sid in (hinted_sid, session.sid if session else None):
             if sid is not None:
                 simulator.sessions.end(sid)
         response: Response = pages.signed_off()
         if target is not None:
             response = redirect_to(target, {"state": state}, status=302)
-        response.delete_cookie(SESSION_COOKIE, path=simulator.issuer_path)
+        delete_session_cookie(response, simulator)
         return response
 
     return router

@@ -98,7 +98,7 @@ def _parse_network(entry: str) -> Network:
 
 
 def _parse_entry(entry: bytes) -> Address | None:
-    text = entry.strip().decode("latin-1")
+    text = entry.strip(b" \t").decode("latin-1")
     if len(text) > _MAX_ENTRY_LENGTH:
         return None
     if text.startswith("["):  # [2001:db8::1] or [2001:db8::1]:443

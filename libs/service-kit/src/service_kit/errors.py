@@ -113,7 +113,9 @@ def _pointer(location: Sequence[Any]) -> str:
 
 
 async def _handle_unexpected(request: Request, error: Exception) -> JSONResponse:
-    _log.error("request.failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+    _log.error(
+        "request.failed", path=request.scope["path"], error=type(error).__name__, exc_info=error
+    )
     return problem_response(
         Problem(
             500, "internal-error", "something went wrong here; the operators' log has the details"

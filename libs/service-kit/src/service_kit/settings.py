@@ -1,21 +1,15 @@
 """Settings from environment variables, refused at start with a message that says what to change."""
 
-import ipaddress
 import os
-import re
 import sys
 from typing import Literal, TypeVar
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-_LOOPBACK_NAMES = frozenset({"localhost"})
-# RFC 3986 section 2, and no others: urlsplit drops line breaks, browsers turn backslashes around.
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
-_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+from service_kit.urls import DEFAULT_PORTS, ImproperUrl, parse_url
+
 # Values that people copy from examples. They are welcome in development and nowhere else.
 _PLACEHOLDERS = ("changeme", "change-me", "placeholder", "example", "development", "insecure")
 _MIN_SECRET_LENGTH = 16
@@ -83,20 +77,13 @@ def _variable(location: tuple[int | str, ...]) -> str:
     return str(name).upper() + "".join(f"[{part}]" for part in inside if isinstance(part, int))
 
 
-def is_loopback_host(host: str | None) -> bool:
-    """True for localhost, 127.0.0.0/8 and ::1."""
-    if host is None:
-        return False
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() in _LOOPBACK_NAMES
-
-
 def is_development(public_url: str) -> bool:
     """Development is derived, never set: the own public URL is http on a loopback host."""
-    parts = urlsplit(public_url)
-    return parts.scheme == "http" and is_loopback_host(parts.hostname)
+    try:
+        url = parse_url(public_url)
+    except ImproperUrl:
+        return False
+    return url.scheme == "http" and url.authority is not None and url.authority.is_loopback
 
 
 def check_public_url(url: str, *, path_allowed: bool = False) -> str:
@@ -104,33 +91,22 @@ def check_public_url(url: str, *, path_allowed: bool = False) -> str:
 
     Clients compare it as a string (RFC 8414 section 3.3), so nothing is normalised here.
     """
-    if not _URL.fullmatch(url):
-        raise ValueError(
-            "must be an absolute http(s) URL without spaces or other foreign characters"
-        )
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(parts.hostname or ""):
+    parts = parse_url(url)
+    authority = parts.authority
+    if authority is None or parts.scheme not in DEFAULT_PORTS:
         raise ValueError("must be an absolute http(s) URL")
-    _check_port(parts)
-    if parts.netloc != parts.netloc.lower() or parts.port == _DEFAULT_PORTS[parts.scheme]:
-        # Browsers send the other form as Origin, and most clients build it: it would never match.
-        raise ValueError("must have a lower-case host, and no port that its scheme implies")
-    if parts.scheme == "http" and not is_loopback_host(parts.hostname):
+    if parts.scheme == "http" and not authority.is_loopback:
         raise ValueError("must be https; plain http is accepted on a loopback host only")
-    if parts.query or parts.fragment or parts.username is not None or url.endswith(("/", "?", "#")):
-        raise ValueError("must not have a trailing slash, a query, a fragment or user information")
+    if parts.query is not None or parts.fragment is not None or url.endswith("/"):
+        raise ValueError("must not have a trailing slash, a query or a fragment")
     if parts.path and not path_allowed:
         raise ValueError("must not have a path")
+    if url != f"{parts.scheme}://{parts.shown_authority}{parts.path}":
+        # Browsers send the other form as Origin, and most clients build it: it would never match.
+        raise ValueError(
+            "must have its scheme and host in lower case, and no port that its scheme implies"
+        )
     return url
-
-
-def _check_port(parts: SplitResult) -> None:
-    try:
-        is_wrong = parts.port == 0 or parts.netloc.endswith(":")
-    except ValueError:
-        is_wrong = True
-    if is_wrong:
-        raise ValueError("must have a port between 1 and 65535, or none")
 
 
 def refuse_placeholder(name: str, value: str) -> None:

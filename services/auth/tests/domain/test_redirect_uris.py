@@ -20,6 +20,11 @@ PORTS = st.integers(min_value=1, max_value=65535)
         "https://client.example:8443/callback?tenant=7",
         "https://xn--bcher-kva.example/",
         "https://192.0.2.7/callback",
+        "https://[2001:db8::7]:8443/callback",
+        "https://auth_1.internal/callback",
+        "https://localhost:8443/callback",
+        "https://app.localhost/callback",
+        "cursor:///callback",
         "http://localhost/callback",
         "http://localhost:33418/callback",
         "http://127.0.0.1:33418/",
@@ -116,6 +121,36 @@ def test_a_safe_redirect_uri_may_be_registered(redirect_uri: str) -> None:
         "http://[::ffff:127.0.0.1]/callback",
         "http://0x7f.1/callback",
         "http://127.1/callback",
+        # Two hosts in one: some programs see the first, others the second.
+        "http://[::1]evil.example/callback",
+        "http://[::1].evil.example/callback",
+        "http://[::1]:80evil.example/callback",
+        "http://evil.example[::1]/callback",
+        "https://[::1]evil.example/callback",
+        "https://evil.example[::1]/callback",
+        "https://evil.example:[::1]/callback",
+        "cursor://[::1]evil.example/callback",
+        # What a browser turns into an address of this computer, or of another one.
+        "https://2130706433/callback",
+        "https://0x7f000001/callback",
+        "https://127.1/callback",
+        "https://0x7f.1/callback",
+        "https://0177.0.0.1/callback",
+        "https://127.0.0.01/callback",
+        "https://client.example.1/callback",
+        "https://0.0.0.0/callback",
+        "https://[::]/callback",
+        "https://[::ffff:127.0.0.1]/callback",
+        "https://[::ffff:7f00:1]/callback",
+        "https://[0:0:0:0:0:0:0:1]/callback",
+        "http://[0:0:0:0:0:0:0:1]/callback",
+        # A host that equals another one for some programs only.
+        "https://client.example./callback",
+        "https://localhost./callback",
+        "http://app.localhost/callback",
+        "http://ip6-localhost/callback",
+        "https://client.example:0443/callback",
+        "http://localhost:033418/callback",
     ],
     ids=lambda value: ascii(value)[:50],
 )
@@ -191,6 +226,41 @@ def test_elsewhere_the_port_belongs_to_the_address(registered: int, requested: i
 )
 def test_nothing_but_the_loopback_port_may_differ(registered: str, requested: str) -> None:
     assert not is_match(registered, requested)
+
+
+@pytest.mark.parametrize(
+    "redirect_uri",
+    [
+        "http://[::1]evil.example/callback",
+        "https://evil.example[::1]/callback",
+        "https://2130706433/callback",
+        "https://client.example./callback",
+        "https://user@client.example/callback",
+        "https://client.example/callback#",
+    ],
+)
+def test_what_was_registered_before_the_rules_does_not_match_any_more(redirect_uri: str) -> None:
+    assert not is_match(redirect_uri, redirect_uri)
+
+
+@pytest.mark.parametrize(
+    "requested",
+    [
+        "http://[::1]evil.example:2/callback",
+        "http://[::1].evil.example:2/callback",
+        "http://[::1]:2evil.example/callback",
+        "http://evil.example[::1]:2/callback",
+        "http://[0:0:0:0:0:0:0:1]:2/callback",
+        "http://[::1]:02/callback",
+        "http://[::1]:\u0662/callback",
+        "http://[::ffff:127.0.0.1]:2/callback",
+        "http://[::1%25lo]:2/callback",
+    ],
+    ids=ascii,
+)
+def test_nothing_else_passes_for_the_loopback_address(requested: str) -> None:
+    assert is_match("http://[::1]:1/callback", "http://[::1]:2/callback")
+    assert not is_match("http://[::1]:1/callback", requested)
 
 
 @given(st.text())

@@ -71,6 +71,10 @@ def test_a_grant_carries_what_the_person_and_pingone_both_allowed(
     [
         ("read write", "openid todo.get todo.put", "read write"),
         ("read write", "openid todo.get", "read"),
+        # RFC 6749 3.3: names are separated by spaces, and by nothing else.
+        ("read write", "openid todo.get\u00a0todo.put", ""),
+        ("read write", "todo.get\ttodo.put", ""),
+        ("read write", "todo.get\x85 todo.get", "read"),
         ("read write", "openid todo.put", ""),
         ("read", "todo.get todo.put", "read"),
         ("read write", "read write", ""),

@@ -2,7 +2,6 @@
 
 import re
 from typing import Annotated, Final, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -19,6 +18,7 @@ from service_kit.settings import (
     refuse_placeholder,
     refuse_same_port,
 )
+from service_kit.urls import DEFAULT_PORTS, parse_url
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -125,7 +125,7 @@ class Settings(ServiceSettings):
     @field_validator("mcp_resource")
     @classmethod
     def _check_resource(cls, value: str) -> str:
-        if urlsplit(check_public_url(value, path_allowed=True)).path != MCP_PATH:
+        if parse_url(check_public_url(value, path_allowed=True)).path != MCP_PATH:
             raise ValueError(f"must have the path {MCP_PATH}, where the server is mounted")
         return value
 
@@ -137,11 +137,11 @@ class Settings(ServiceSettings):
     @field_validator("auth_internal_url", "api_url")
     @classmethod
     def _check_service_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or parts.hostname is None:
+        parts = parse_url(value)
+        if parts.scheme not in DEFAULT_PORTS:
             raise ValueError("must be an absolute http(s) URL")
-        if parts.query or parts.fragment or parts.username is not None or value.endswith("/"):
-            raise ValueError("must not have a trailing slash, a query or user information")
+        if parts.query is not None or parts.fragment is not None or value.endswith("/"):
+            raise ValueError("must not have a trailing slash, a query or a fragment")
         return value
 
     @field_validator("mcp_allowed_hosts", "mcp_allowed_origins", mode="before")

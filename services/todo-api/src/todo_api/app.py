@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from uuid_utils.compat import uuid7
 
 from service_kit.body_limit import BodyLimit
+from service_kit.cookies import CookiesApart
 from service_kit.errors import install_problem_handlers
 from service_kit.health import Lifecycle, health_routes
 from service_kit.http_client import AiohttpJsonFetcher, JsonFetcher, create_session
@@ -51,6 +52,7 @@ def create_public_app(
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(RequestMetrics, registry=registry)
     app.add_middleware(RequestLog)
+    app.add_middleware(CookiesApart)
     return app
 
 
@@ -60,6 +62,7 @@ def create_internal_app(lifecycle: Lifecycle, registry: CollectorRegistry) -> Fa
     app.include_router(health_routes(lifecycle))
     app.include_router(metrics_routes(registry))
     install_problem_handlers(app)
+    app.add_middleware(CookiesApart)
     return app
 
 

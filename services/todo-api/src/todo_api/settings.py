@@ -1,7 +1,6 @@
 """The environment variables of todo-api."""
 
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from sqlalchemy.engine import URL, make_url
@@ -14,6 +13,7 @@ from service_kit.settings import (
     is_development,
     refuse_same_port,
 )
+from service_kit.urls import parse_url
 
 
 def _check_issuer(issuer: str) -> str:
@@ -78,11 +78,11 @@ class TodoApiSettings(StoreSettings):
     def _check_jwks_uri(self) -> Self:
         if not self.api_jwks_uri:
             return self
-        parts = urlsplit(self.api_jwks_uri)
-        # In development containers reach the issuer by a name that is not loopback and has no TLS.
-        if self.development and parts.scheme == "http" and parts.hostname:
-            return self
         try:
+            # In development containers reach the issuer by a name, which is not loopback, and
+            # without TLS.
+            if self.development and parse_url(self.api_jwks_uri).scheme == "http":
+                return self
             check_public_url(self.api_jwks_uri, path_allowed=True)
         except ValueError as error:
             raise ValueError(f"API_JWKS_URI {error}") from None

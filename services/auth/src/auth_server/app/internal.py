@@ -17,6 +17,7 @@ from auth_server.flows.refresh_upstream import RefreshUpstream
 from auth_server.flows.upstream_tokens import LiveUpstreamTokens
 from auth_server.pages.rendering import Pages
 from auth_server.settings import AuthSettings
+from service_kit.cookies import CookiesApart
 from service_kit.health import Lifecycle, health_routes
 from service_kit.logging import RequestLog
 from service_kit.metrics import metrics_routes
@@ -24,7 +25,7 @@ from service_kit.metrics import metrics_routes
 
 def create_internal_app(resources: Resources, lifecycle: Lifecycle) -> ASGIApp:
     """The application of the internal port; its streams end when the process drains."""
-    return RequestLog(create_internal_api(resources, lifecycle))
+    return CookiesApart(RequestLog(create_internal_api(resources, lifecycle)))
 
 
 def create_internal_api(resources: Resources, lifecycle: Lifecycle) -> FastAPI:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx2
 
@@ -22,7 +21,8 @@ from auth_server.storage.schema import SchemaOutdated, check_schema
 from auth_server.upstream.observed_fetch import ObservedFetch
 from auth_server.upstream.published import examine_clock, examine_discovery, examine_keys
 from auth_server.upstream.registration import Registration
-from service_kit.settings import InvalidSettings, is_loopback_host
+from service_kit.settings import InvalidSettings
+from service_kit.urls import parse_url
 
 
 def examine_refused_environment(error: InvalidSettings) -> list[Finding]:
@@ -38,7 +38,8 @@ def examine_configuration(settings: AuthSettings) -> list[Finding]:
     check = "public URL"
     if not settings.is_development:
         return [complete, ok(check, settings.auth_public_url), _proxies(settings)]
-    if is_loopback_host(urlsplit(settings.pingone_issuer).hostname):
+    pingone = parse_url(settings.pingone_issuer).authority
+    if pingone is not None and pingone.is_loopback:
         return [complete, ok(check, f"{settings.auth_public_url} (development)")]
     advice = "outside of development, set AUTH_PUBLIC_URL to the https URL that clients use"
     return [complete, warning(check, f"{settings.auth_public_url} is for this machine", advice)]

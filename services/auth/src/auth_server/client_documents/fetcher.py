@@ -21,6 +21,7 @@ from auth_server.client_documents.freshness import fresh_for
 from auth_server.client_documents.json_documents import parse_document
 from auth_server.domain.document_hosts import DocumentHosts
 from auth_server.domain.document_urls import UnfetchableUrl, host_to_fetch_from
+from service_kit.header_fields import field_lines, media_type
 
 # For everything: the name, the connection, TLS, the headers, the body.
 TOTAL_TIMEOUT_SECONDS: Final = 5.0
@@ -97,7 +98,10 @@ class HttpDocuments:
         ) as response:
             _check_head(response, max_bytes)
             body = await _read_bounded(response.content, max_bytes)
-            return FetchedDocument(parse_document(body), fresh_for(response.headers, self._now()))
+            # RFC 9110 5.3: several lines of a list are one.
+            caching = response.headers.copy()
+            caching["Cache-Control"] = ", ".join(caching.getall("Cache-Control", []))
+            return FetchedDocument(parse_document(body), fresh_for(caching, self._now()))
 
 
 def open_documents(hosts: DocumentHosts, now: Callable[[], datetime]) -> HttpDocuments:
@@ -117,9 +121,11 @@ def _check_url(url: str, hosts: DocumentHosts) -> None:
 def _check_head(response: aiohttp.ClientResponse, max_bytes: int) -> None:
     if response.status != 200:
         raise DocumentUnavailable(f"answered with status {response.status}")
-    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+    encodings = field_lines(response.raw_headers, b"content-encoding")
+    if any(encoding.strip(b" \t").lower() != b"identity" for encoding in encodings):
         raise DocumentUnavailable("answered with a content encoding that was not asked for")
-    if _JSON.fullmatch(response.content_type) is None:
+    content_type = media_type(response.raw_headers)
+    if content_type is None or _JSON.fullmatch(content_type) is None:
         raise DocumentUnavailable("did not answer with JSON")
     if response.content_length is not None and response.content_length > max_bytes:
         raise DocumentUnavailable(f"announced more than {max_bytes} bytes")

@@ -33,10 +33,8 @@ def single(parameters: Parameters, name: str) -> str | None:
 
 def proven_redirect_uri(parameters: Parameters, client: Client) -> str:
     """The redirect URI to answer to; raise CannotRedirect unless the client registered it."""
-    requested = parameters.get("redirect_uri", ())
-    registered = client.metadata.redirect_uris
-    if not requested and len(registered) == 1:
-        return registered[0]
+    # Without one, the only one that is registered (RFC 6749 3.1.2.3).
+    requested = parameters.get("redirect_uri", ()) or client.metadata.redirect_uris
     if len(requested) == 1 and client.allows_redirect_uri(requested[0]):
         return requested[0]
     raise CannotRedirect(

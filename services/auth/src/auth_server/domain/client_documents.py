@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from auth_server.domain.clients import ClientMetadata, TokenEndpointAuthMethod
 from auth_server.domain.errors import InvalidClientMetadata
@@ -24,7 +23,9 @@ LONGEST_FRESHNESS: Final = timedelta(hours=24)
 
 # RFC 3986 2 without a fragment; a host is a name, or the fetcher refuses it.
 _URL: Final = re.compile(
-    r"https://[A-Za-z0-9.-]+(?::[0-9]+)?/[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]*", re.ASCII
+    r"https://(?P<host>[A-Za-z0-9.-]+)(?::[0-9]+)?(?P<path>/[A-Za-z0-9._~:/\[\]@!$&'()*+,;=%-]*)"
+    r"(?:\?[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]*)?",
+    re.ASCII,
 )
 _DOT_SEGMENTS: Final = frozenset({".", ".."})
 
@@ -35,16 +36,17 @@ _DOCUMENT_METHODS: Final = frozenset(
 
 def is_document_url(client_id: str) -> bool:
     """True for a Client Identifier URL (section 3): https, a path, no dot segments, no fragment."""
-    if len(client_id) > MAX_URL_LENGTH or _URL.fullmatch(client_id) is None:
-        return False
-    # Encoded dots are dots to whoever decodes them before removing such segments (RFC 3986 6.2.2).
-    path = re.sub("%2e", ".", urlsplit(client_id).path, flags=re.IGNORECASE)
-    return _DOT_SEGMENTS.isdisjoint(path.split("/"))
+    return document_host(client_id) is not None
 
 
 def document_host(client_id: str) -> str | None:
     """The host that vouches for the client, in lower case; None if its id is no document's URL."""
-    return urlsplit(client_id).hostname if is_document_url(client_id) else None
+    match = _URL.fullmatch(client_id) if len(client_id) <= MAX_URL_LENGTH else None
+    if match is None:
+        return None
+    # Encoded dots are dots to whoever decodes them before removing such segments (RFC 3986 6.2.2).
+    path = match["path"].replace("%2e", ".").replace("%2E", ".")
+    return match["host"].lower() if _DOT_SEGMENTS.isdisjoint(path.split("/")) else None
 
 
 def parse_client_document(

@@ -1,10 +1,11 @@
 """Redirect URIs: which may be registered, and when a requested one equals a registered one."""
 
-import re
-from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Self
 
 from auth_server.domain.errors import InvalidRedirectUri
+from service_kit.urls import DEFAULT_PORTS, ImproperUrl, Url, parse_url
 
 MAX_LENGTH: Final = 2000
 
@@ -21,23 +22,19 @@ NEVER_PRIVATE_USE: Final = frozenset(
     }
 )
 
-# RFC 3986 allows no others; browsers drop some of them silently, which defeats comparison.
-_ALLOWED: Final = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+", re.ASCII)
-# A name or an address as it is: no pattern, no encoding, no zone of IPv6 (RFC 6874).
-_HOST: Final = re.compile(r"(?:[a-z0-9_-]+\.)*[a-z0-9_-]+\.?|[0-9a-f.]*:[0-9a-f:.]*", re.ASCII)
-_MAX_HOST_LENGTH: Final = 253
-
 
 def is_match(registered: str, requested: str) -> bool:
     """Compare as strings (RFC 9700 2.1); on loopback http the port may differ (RFC 8252 7.3)."""
+    one, other = _parse(registered), _parse(requested)
+    if one is None or other is None:
+        return False  # whatever was registered before the rules were what they are
+    if other.fragment is not None:
+        return False  # RFC 6749 3.1.2: or the answer would be added to the fragment
     if registered == requested:
         return True
-    if "#" in requested:
-        return False  # RFC 6749 3.1.2: or the answer would be added to the fragment
-    one, other = _split(registered), _split(requested)
-    if one is None or other is None or not (is_loopback(one) and is_loopback(other)):
+    if not (_is_loopback(one) and _is_loopback(other)):
         return False
-    return (one.hostname, one.path, one.query) == (other.hostname, other.path, other.query)
+    return (_host(one), one.path, one.query) == (_host(other), other.path, other.query)
 
 
 def check_registrable(redirect_uri: str, private_use_schemes: frozenset[str]) -> None:
@@ -45,19 +42,19 @@ def check_registrable(redirect_uri: str, private_use_schemes: frozenset[str]) ->
 
     Allowed: https, http on loopback, and the private-use schemes of configuration (RFC 8252 7).
     """
-    parts = _split(redirect_uri)
-    if parts is None or not parts.scheme:
-        raise InvalidRedirectUri("a redirect URI is malformed or longer than 2000 characters")
-    if "#" in redirect_uri:
+    if len(redirect_uri) > MAX_LENGTH:
+        raise InvalidRedirectUri(f"a redirect URI must have at most {MAX_LENGTH} characters")
+    try:
+        parts = parse_url(redirect_uri)
+    except ImproperUrl as error:
+        raise InvalidRedirectUri(f"a redirect URI {error}") from None
+    if parts.fragment is not None:
         raise InvalidRedirectUri("a redirect URI must not have a fragment")
-    if "@" in parts.netloc:
-        raise InvalidRedirectUri("a redirect URI must not have user information")
-    if parts.scheme in {"https", "http"}:
-        if not has_proper_host(parts):
-            raise InvalidRedirectUri("a redirect URI must name a host, and no port that is not one")
-        if parts.scheme == "https" or is_loopback(parts):
-            return
-    elif parts.scheme in private_use_schemes - NEVER_PRIVATE_USE:
+    if _is_unspecified(parts):
+        raise InvalidRedirectUri("a redirect URI must not have the unspecified address as its host")
+    if parts.scheme == "https" or _is_loopback(parts):
+        return
+    if parts.scheme in private_use_schemes - NEVER_PRIVATE_USE:
         # RFC 8252 7.1: a path says which part of the app is meant.
         if parts.path.strip("/"):
             return
@@ -69,32 +66,60 @@ def check_registrable(redirect_uri: str, private_use_schemes: frozenset[str]) ->
 
 def is_on_the_persons_computer(redirect_uri: str) -> bool:
     """True for a registrable URI that only a native application can have (RFC 8252 7.1, 7.3)."""
-    parts = urlsplit(redirect_uri)
-    return parts.scheme != "https" or parts.hostname in LOOPBACK_HOSTS
+    return Target.of(redirect_uri).kind is not TargetKind.WEBSITE
 
 
-def has_proper_host(parts: SplitResult) -> bool:
-    """True if there is a host that every reader understands alike, and no port 0 or empty one."""
-    host = parts.hostname or ""
-    return (
-        len(host) <= _MAX_HOST_LENGTH
-        and _HOST.fullmatch(host) is not None
-        and parts.port != 0
-        and not parts.netloc.endswith(":")
-    )
+class TargetKind(StrEnum):
+    """What kind of thing answers at a redirect URI."""
+
+    WEBSITE = "website"
+    THIS_COMPUTER = "this_computer"
+    INSTALLED_APP = "installed_app"
 
 
-def is_loopback(parts: SplitResult) -> bool:
-    """True for http on this computer."""
-    return parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS and "@" not in parts.netloc
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a redirect URI leads. `host` is as people read it, with an unusual port; or empty."""
+
+    kind: TargetKind
+    scheme: str
+    host: str
+    is_address: bool
+
+    @classmethod
+    def of(cls, redirect_uri: str) -> Self:
+        """Describe a registrable URI; raise ImproperUrl for one that is not (any more)."""
+        parts = parse_url(redirect_uri)
+        authority = parts.authority
+        is_address = authority is not None and authority.address is not None
+        return cls(_kind(parts), parts.scheme, parts.shown_authority, is_address)
 
 
-def _split(uri: str) -> SplitResult | None:
-    if len(uri) > MAX_LENGTH or _ALLOWED.fullmatch(uri) is None:
-        return None
+def _kind(parts: Url) -> TargetKind:
+    if parts.scheme not in DEFAULT_PORTS:
+        return TargetKind.INSTALLED_APP
+    if parts.authority is not None and parts.authority.is_this_computer:
+        return TargetKind.THIS_COMPUTER
+    return TargetKind.WEBSITE
+
+
+def _is_loopback(parts: Url) -> bool:
+    """True for http on one of the loopback hosts, by the names that count."""
+    return parts.scheme == "http" and _host(parts) in LOOPBACK_HOSTS
+
+
+def _is_unspecified(parts: Url) -> bool:
+    """True for 0.0.0.0 and ::, which lead to this computer on some systems only."""
+    address = None if parts.authority is None else parts.authority.address
+    return address is not None and address.is_unspecified
+
+
+def _host(parts: Url) -> str:
+    return "" if parts.authority is None else parts.authority.host
+
+
+def _parse(uri: str) -> Url | None:
     try:
-        parts = urlsplit(uri)
-        _ = parts.port  # reading it is what validates it
-    except ValueError:
+        return parse_url(uri) if len(uri) <= MAX_LENGTH else None
+    except ImproperUrl:
         return None
-    return parts

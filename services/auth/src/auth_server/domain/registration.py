@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from auth_server.domain.client_keys import (
     SIGNING_ALGORITHMS,
@@ -15,6 +14,7 @@ from auth_server.domain.document_urls import UnfetchableUrl, host_to_fetch_from
 from auth_server.domain.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidScope
 from auth_server.domain.redirect_uris import check_registrable, is_on_the_persons_computer
 from auth_server.domain.scopes import parse_scope
+from service_kit.urls import DEFAULT_PORTS, ImproperUrl, parse_url
 
 _MAX_REDIRECT_URIS: Final = 20
 _MAX_TEXT: Final = 200
@@ -158,10 +158,10 @@ def _client_uri(document: Mapping[str, Any]) -> str | None:
     if not value:
         return None
     try:
-        parts = urlsplit(value)
-    except ValueError:
-        raise InvalidClientMetadata("client_uri must be a URL") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        parts = parse_url(value)
+    except ImproperUrl as error:
+        raise InvalidClientMetadata(f"client_uri {error}") from None
+    if parts.scheme not in DEFAULT_PORTS:
         raise InvalidClientMetadata("client_uri must be an http(s) URL")
     return value
 

@@ -35,7 +35,7 @@ def granted_scopes(
     """
     granted = consented & upstream_scopes.keys()
     if upstream_scope:
-        upstream = frozenset(upstream_scope.split())
+        upstream = frozenset(upstream_scope.split(" "))
         granted = frozenset(name for name in granted if upstream_scopes[name] <= upstream)
     return granted | (consented & {OFFLINE_ACCESS}) if granted else frozenset()
 

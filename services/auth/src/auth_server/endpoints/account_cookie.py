@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from fastapi import Request, Response
 
-from auth_server.domain.handles import Digest, digest
-from auth_server.endpoints.browser import secret_in
+from auth_server.domain.handles import Digest
+from auth_server.endpoints.cookies import secret_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,7 @@ class AccountCookie:
 
     def read(self, request: Request) -> Digest | None:
         """The digest of the secret that this request carries; None without a usable one."""
-        secret = secret_in(request, self.name)
-        return None if secret is None else digest(secret)
+        return secret_digest(request, self.name)
 
     def set_on(self, response: Response, secret: str) -> None:
         """Begin a session. Lax: PingOne's answer, a cross-site navigation, leads to the page."""

@@ -3,7 +3,6 @@
 Only its digest is stored. Outside development it is `__Host-`: secure, host-only, path `/`.
 """
 
-import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -11,21 +10,22 @@ from typing import Final
 from fastapi import Request, Response
 
 from auth_server.domain.handles import Digest, digest, new_secret
+from auth_server.endpoints.cookies import secret_digest
 
-_MAX_AGE: Final = timedelta(days=180)
-_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+# As long as browsers keep any cookie (RFC 6265bis 5.5): it is set once, and never prolonged.
+_MAX_AGE: Final = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """The browser of this request."""
+    """The browser of this request: what is stored of its secret.
 
-    secret: str = field(repr=False)
+    The secret is here only if this request made it. What a request brought is never set again:
+    somebody else may have planted it.
+    """
 
-    @property
-    def digest(self) -> Digest:
-        """What is stored."""
-        return digest(self.secret)
+    digest: Digest
+    new_secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,23 @@ class BrowserCookie:
 
     def read(self, request: Request) -> Browser | None:
         """The browser that sent this request; None without a usable cookie."""
-        secret = secret_in(request, self.name)
-        return None if secret is None else Browser(secret)
+        sent = secret_digest(request, self.name)
+        return None if sent is None else Browser(sent)
 
     def read_or_new(self, request: Request) -> Browser:
         """The browser that sent this request, or a fresh identity for it."""
-        return self.read(request) or Browser(new_secret())
+        return self.read(request) or _new_browser()
 
     def set_on(self, response: Response, browser: Browser) -> None:
-        """Set or prolong the cookie. Lax: the way back from PingOne is a cross-site navigation."""
+        """Set the cookie of a new browser; a known one keeps what it has.
+
+        Lax: the way back from PingOne is a cross-site navigation.
+        """
+        if browser.new_secret is None:
+            return
         response.set_cookie(
             self.name,
-            browser.secret,
+            browser.new_secret,
             max_age=int(_MAX_AGE.total_seconds()),
             path="/",
             secure=not self.is_development,
@@ -61,7 +66,6 @@ class BrowserCookie:
         )
 
 
-def secret_in(request: Request, cookie: str) -> str | None:
-    """The 256 bits in a cookie; None if it is absent or of another form."""
-    value = request.cookies.get(cookie, "")
-    return value if _SECRET.fullmatch(value) else None
+def _new_browser() -> Browser:
+    secret = new_secret()
+    return Browser(digest(secret), secret)

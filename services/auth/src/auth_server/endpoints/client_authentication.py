@@ -57,7 +57,8 @@ def basic_credentials(header: str) -> PresentedCredentials:
     if scheme.lower() != "basic":
         raise InvalidClient("the Authorization scheme must be Basic")
     try:
-        decoded = base64.b64decode(value.strip(), validate=True).decode("utf-8")
+        # RFC 9110 11.4: any number of spaces follow the scheme.
+        decoded = base64.b64decode(value.strip(" "), validate=True).decode("utf-8")
         client_id, separator, client_secret = decoded.partition(":")
         client_id = unquote_plus(client_id, errors="strict")
         client_secret = unquote_plus(client_secret, errors="strict")

@@ -1,15 +1,15 @@
 """What the account page may say of a connected app, and on whose word."""
 
 from typing import Final
-from urllib.parse import urlsplit
 
 from auth_server.domain.client_documents import document_host
 from auth_server.domain.clients import Client, ClientOrigin
-from auth_server.domain.redirect_uris import LOOPBACK_HOSTS
+from auth_server.domain.redirect_uris import Target, TargetKind
 from auth_server.domain.resources import ProtectedResources
 from auth_server.flows.list_connected_apps import ConnectedApp
 from auth_server.pages.account import AppStanding, AppView
 from auth_server.pages.consent import describe_scopes
+from service_kit.urls import ImproperUrl
 
 _STANDINGS: Final = {
     ClientOrigin.REGISTERED: AppStanding.REGISTERED,
@@ -45,13 +45,13 @@ def _hosts(client: Client) -> tuple[str, ...]:
     """
     if client.origin is ClientOrigin.METADATA_DOCUMENT:
         return (document_host(client.client_id) or "",)
-    targets = [urlsplit(uri) for uri in client.metadata.redirect_uris]
-    return tuple(
-        dict.fromkeys(
-            target.hostname
-            for target in targets
-            if target.scheme in {"https", "http"}
-            and target.hostname
-            and target.hostname not in LOOPBACK_HOSTS
-        )
-    )
+    hosts = (_website(uri) for uri in client.metadata.redirect_uris)
+    return tuple(dict.fromkeys(host for host in hosts if host))
+
+
+def _website(redirect_uri: str) -> str:
+    try:
+        target = Target.of(redirect_uri)
+    except ImproperUrl:  # registered before the rules were what they are, and used no more
+        return ""
+    return target.host if target.kind is TargetKind.WEBSITE else ""

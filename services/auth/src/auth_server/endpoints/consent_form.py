@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
-from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -14,13 +13,14 @@ from auth_server.domain.client_documents import document_host
 from auth_server.domain.clients import Client
 from auth_server.domain.errors import CannotRedirect
 from auth_server.domain.handles import Digest
-from auth_server.domain.redirect_uris import LOOPBACK_HOSTS
+from auth_server.domain.redirect_uris import Target
 from auth_server.domain.resources import ProtectedResources
 from auth_server.endpoints.browser import BrowserCookie
 from auth_server.endpoints.parameters import Parameters
 from auth_server.endpoints.signed_form import SignedForm
 from auth_server.pages.consent import ConsentView, describe_scopes
 from auth_server.pages.rendering import Pages
+from service_kit.urls import ImproperUrl, parse_url
 
 ACTION: Final = "/consent"
 
@@ -55,16 +55,13 @@ class ConsentForm:
     def show(self, pending: PendingAuthorization, client: Client) -> Response:
         """The page that asks for this authorization; with the account, if it is the second one."""
         request, metadata = pending.request, client.metadata
-        target = urlsplit(request.redirect_uri)
         account, resource = pending.account, self._resources.find(request.resource)
         return self._pages.consent(
             ConsentView(
                 client_name=metadata.client_name,
                 client_id=client.client_id,
-                client_uri_host=urlsplit(metadata.client_uri or "").hostname,
-                redirect_host=target.hostname or "",
-                redirect_is_loopback=target.hostname in LOOPBACK_HOSTS,
-                redirect_scheme=target.scheme,
+                client_uri_host=_shown_host(metadata.client_uri),
+                target=Target.of(request.redirect_uri),
                 scopes=describe_scopes(
                     request.scopes, {} if resource is None else resource.scope_descriptions
                 ),
@@ -92,6 +89,13 @@ class ConsentForm:
         if decision not in {"allow", "deny"}:
             raise _not_from_our_page("the form has no decision")
         return Submission(authorization_id, browser.digest, decision == "allow")
+
+
+def _shown_host(client_uri: str | None) -> str | None:
+    try:
+        return parse_url(client_uri).shown_authority if client_uri else None
+    except ImproperUrl:
+        return None
 
 
 def _not_from_our_page(detail: str) -> CannotRedirect:

@@ -32,15 +32,15 @@ def install_failure_handlers(app: FastAPI, pages: Pages) -> None:
     async def cannot_redirect(request: Request, error: Exception) -> Response:
         if not isinstance(error, CannotRedirect):
             raise error
-        _log.info("page.refused", path=request.url.path, detail=error.detail or error.title)
+        _log.info("page.refused", path=request.scope["path"], detail=error.detail or error.title)
         view = ProblemView(error.title, error.explanation, error.what_to_do, _reference())
         return pages.problem(view, error.status)
 
     async def oauth_error(request: Request, error: Exception) -> Response:
         if not isinstance(error, OAuthError):
             raise error
-        if request.url.path in _PAGE_PATHS:
-            page = await cannot_redirect(request, _as_page(error, request.url.path))
+        if request.scope["path"] in _PAGE_PATHS:
+            page = await cannot_redirect(request, _as_page(error, request.scope["path"]))
             if error.retry_after_seconds is not None:
                 page.headers["Retry-After"] = str(error.retry_after_seconds)
             return page
@@ -63,7 +63,7 @@ def install_failure_handlers(app: FastAPI, pages: Pages) -> None:
         )
 
     async def unexpected(request: Request, error: Exception) -> Response:
-        _log.error("request.failed", path=request.url.path, exc_info=error)
+        _log.error("request.failed", path=request.scope["path"], exc_info=error)
         return await oauth_error(request, ServerError("something went wrong here"))
 
     app.add_exception_handler(CannotRedirect, cannot_redirect)

@@ -1,7 +1,6 @@
 """Strict parsing of OAuth parameters: bounded, UTF-8, and unambiguous about repetition."""
 
 import asyncio
-import json
 from collections import defaultdict
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -9,6 +8,8 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 
 from auth_server.domain.errors import InvalidClientMetadata, InvalidRequest
+from auth_server.domain.json_objects import NotAnObject, parse_json_object
+from service_kit.header_fields import media_type
 
 MAX_FORM_BYTES: Final = 64 * 1024
 MAX_QUERY_BYTES: Final = 32 * 1024
@@ -56,7 +57,7 @@ def query_parameters(request: Request) -> Parameters:
 
 async def form_parameters(request: Request) -> Parameters:
     """Read and parse a form body (RFC 6749 appendix B); raise InvalidRequest for anything else."""
-    if _media_type(request) != FORM_MEDIA_TYPE:
+    if media_type(request.scope["headers"]) != FORM_MEDIA_TYPE:
         raise InvalidRequest(f"the content type must be {FORM_MEDIA_TYPE}")
     parameters = _parse(await _read_bounded(request))
     parameters.refuse_repetition()
@@ -65,21 +66,14 @@ async def form_parameters(request: Request) -> Parameters:
 
 async def json_object(request: Request) -> dict[str, Any]:
     """Read a JSON object; raise InvalidClientMetadata (RFC 7591 3.2.2) for anything else."""
-    if _media_type(request) != "application/json":
+    if media_type(request.scope["headers"]) != "application/json":
         raise InvalidClientMetadata("the content type must be application/json")
     try:
-        document = json.loads(await _read_bounded(request))
-    except (ValueError, RecursionError):
-        raise InvalidClientMetadata("the body is not JSON") from None
+        return parse_json_object(await _read_bounded(request))
+    except NotAnObject as error:
+        raise InvalidClientMetadata(f"the body is {error}") from None
     except InvalidRequest as error:
         raise InvalidClientMetadata(error.description) from None
-    if not isinstance(document, dict):
-        raise InvalidClientMetadata("the body must be a JSON object")
-    return document
-
-
-def _media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _read_bounded(request: Request) -> bytes:

@@ -30,7 +30,7 @@ def register_routes(register_client: RegisterClient) -> APIRouter:
 def _bearer_token(request: Request) -> str | None:
     """The token of the Authorization header (RFC 6750 2.1); None if it has none."""
     scheme, _, value = (authorization_header(request) or "").partition(" ")
-    return value.strip() or None if scheme.lower() == "bearer" else None
+    return value.strip(" ") or None if scheme.lower() == "bearer" else None
 
 
 def _client_information(registered: RegisteredClient) -> dict[str, Any]:

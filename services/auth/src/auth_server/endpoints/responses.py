@@ -1,11 +1,12 @@
 """The one renderer of OAuth errors, and the redirect back to a client."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import structlog
 from fastapi import Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, Response
 
 from auth_server.domain.errors import (
     InvalidClient,
@@ -22,6 +23,7 @@ _log = structlog.get_logger(__name__)
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 RETRY_AFTER_SECONDS = 5
 _MAX_CLAIM_LENGTH = 300
+_VISIBLE = re.compile(r"[\x21-\x7e]+", re.ASCII)
 
 
 def note_claimed_client_id(request: Request, client_id: str) -> None:
@@ -35,7 +37,7 @@ def oauth_error_response(error: OAuthError, request: Request) -> Response:
     """Render an error as JSON (RFC 6749 5.2), with its detail in the log only."""
     _log.info(
         "oauth.refused",
-        path=request.url.path,
+        path=request.scope["path"],
         error=error.error,
         description=error.description,
         detail=error.detail or None,
@@ -90,7 +92,11 @@ class ClientRedirect:
 
 
 def redirect(url: str) -> Response:
-    """303: the browser must follow with GET, and must not repeat a posted form (RFC 9700 4.12)."""
-    return RedirectResponse(
-        url, status_code=303, headers={**NO_STORE, "Referrer-Policy": "no-referrer"}
-    )
+    """303: the browser must follow with GET, and must not repeat a posted form (RFC 9700 4.12).
+
+    The URL is sent as it is. No library rewrites it: it would lead elsewhere than was registered.
+    """
+    if _VISIBLE.fullmatch(url) is None:
+        raise ValueError("a redirect must be a URL in visible ASCII")
+    headers = {**NO_STORE, "Referrer-Policy": "no-referrer", "Location": url}
+    return Response(status_code=303, headers=headers)

@@ -50,9 +50,9 @@ class SignedForm:
 
     def _is_same_origin(self, request: Request) -> bool:
         # Browsers that send these headers cannot be made to lie in them by another site.
-        fetch_site = request.headers.get("sec-fetch-site", "same-origin")
-        origin = request.headers.get("origin", self.issuer)
-        return fetch_site == "same-origin" and origin == self.issuer
+        sites = request.headers.getlist("sec-fetch-site")
+        origins = request.headers.getlist("origin")
+        return set(sites) <= {"same-origin"} and set(origins) <= {self.issuer}
 
 
 def _text(digest: Digest) -> str:

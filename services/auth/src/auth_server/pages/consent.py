@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from auth_server.domain.redirect_uris import Target, TargetKind
 from auth_server.pages.display_text import DisplayText, display_host, display_text
 
 _MAX_NAME_LENGTH: Final = 80
@@ -44,9 +44,7 @@ class ConsentView:
     client_name: str
     client_id: str
     client_uri_host: str | None
-    redirect_host: str
-    redirect_is_loopback: bool
-    redirect_scheme: str
+    target: Target
     scopes: tuple[ScopeView, ...]
     resource: str
     account_name: str | None
@@ -57,14 +55,6 @@ class ConsentView:
     document_host: str | None = None
 
 
-class Destination(StrEnum):
-    """What kind of thing answers at the redirect URI; each has its own warning."""
-
-    WEBSITE = "website"
-    THIS_COMPUTER = "this_computer"
-    INSTALLED_APP = "installed_app"
-
-
 @dataclass(frozen=True, slots=True)
 class ConsentPage:
     """A ConsentView made fit to be shown: what the template reads."""
@@ -73,7 +63,8 @@ class ConsentPage:
     client_is_named: bool
     client_id: DisplayText
     client_uri_host: DisplayText | None
-    destination: Destination
+    destination: TargetKind  # each has its own warning
+    is_bare_address: bool
     redirect_subdomains: DisplayText
     redirect_address: DisplayText
     redirect_scheme: DisplayText
@@ -108,7 +99,7 @@ def consent_page(view: ConsentView) -> ConsentPage:
     """Clean and bound every word of the view that somebody else chose."""
     client_id = display_text(view.client_id, max_length=_MAX_IDENTIFIER_LENGTH)
     client_name = display_text(view.client_name, max_length=_MAX_NAME_LENGTH)
-    redirect_subdomains, redirect_address = _redirect_address(view)
+    redirect_subdomains, redirect_address = _redirect_address(view.target)
     document_host = display_host(view.document_host or "")
     document_subdomains, document_address = _stressed(document_host)
     account_name = _account_name(view.account_name)
@@ -117,10 +108,11 @@ def consent_page(view: ConsentView) -> ConsentPage:
         client_is_named=bool(client_name),
         client_id=client_id,
         client_uri_host=display_host(view.client_uri_host) if view.client_uri_host else None,
-        destination=_destination(view),
+        destination=view.target.kind,
+        is_bare_address=view.target.is_address,
         redirect_subdomains=redirect_subdomains,
         redirect_address=redirect_address,
-        redirect_scheme=display_text(view.redirect_scheme, max_length=_MAX_NAME_LENGTH),
+        redirect_scheme=display_text(view.target.scheme, max_length=_MAX_NAME_LENGTH),
         scopes=tuple(scope_texts(scope) for scope in view.scopes),
         resource=display_text(view.resource, max_length=_MAX_IDENTIFIER_LENGTH),
         account_name=account_name,
@@ -141,27 +133,19 @@ def consent_page(view: ConsentView) -> ConsentPage:
     )
 
 
-def _destination(view: ConsentView) -> Destination:
-    if view.redirect_is_loopback:
-        return Destination.THIS_COMPUTER
-    if view.redirect_scheme in ("https", "http"):
-        return Destination.WEBSITE
-    return Destination.INSTALLED_APP
-
-
-def _redirect_address(view: ConsentView) -> tuple[DisplayText, DisplayText]:
+def _redirect_address(target: Target) -> tuple[DisplayText, DisplayText]:
     """What to show faintly, and what to stress."""
-    host = display_host(view.redirect_host)
-    if _destination(view) is Destination.INSTALLED_APP:
-        scheme = display_text(view.redirect_scheme, max_length=_MAX_NAME_LENGTH)
+    host = display_host(target.host)
+    if target.kind is TargetKind.INSTALLED_APP:
+        scheme = display_text(target.scheme, max_length=_MAX_NAME_LENGTH)
         return DisplayText(""), DisplayText(f"{scheme}://{host}" if host else f"{scheme}:")
-    return _stressed(host)
+    return (DisplayText(""), host) if target.is_address else _stressed(host)
 
 
 def _stressed(host: DisplayText) -> tuple[DisplayText, DisplayText]:
     """The beginning and the end of a host name: a long one tells at its end whose it is."""
     labels = host.split(".")
-    if len(labels) <= _STRESSED_LABELS or labels[-1].isdigit():  # short, or an IPv4 address
+    if len(labels) <= _STRESSED_LABELS:
         return DisplayText(""), host
     end = ".".join(labels[-_STRESSED_LABELS:])
     return DisplayText(host.removesuffix(end)), DisplayText(end)

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Final, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -11,6 +10,7 @@ from auth_server.settings.store import StoreSettings
 from auth_server.storage.database import COMMAND_TIMEOUT_SECONDS
 from auth_server.storage.engines import POOL_TIMEOUT_SECONDS
 from service_kit.settings import check_public_url
+from service_kit.urls import ImproperUrl, parse_url
 
 # A stop waits for twice as long, and a pod's grace for that.
 MAX_PINGONE_TIMEOUT_SECONDS: Final = 20.0
@@ -74,9 +74,12 @@ class PingOneSettings(StoreSettings):
     @model_validator(mode="after")
     def _check_overrides(self) -> Self:
         for name, url in self.endpoint_overrides.items():
-            parts = urlsplit(url)
             # In development, containers reach PingOne's stand-in by a name and without TLS.
             schemes = {"https", "http"} if self.is_development else {"https"}
-            if parts.scheme not in schemes or not parts.hostname:
+            try:
+                is_allowed = parse_url(url).scheme in schemes
+            except ImproperUrl as error:
+                raise ValueError(f"PINGONE_{name.upper()} {error}") from None
+            if not is_allowed:
                 raise ValueError(f"PINGONE_{name.upper()} must be an https URL")
         return self

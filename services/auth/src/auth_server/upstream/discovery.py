@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import structlog
 
 from auth_server.upstream.errors import UpstreamAnswerRejected, UpstreamUnavailable
 from service_kit.http_client import FetchFailed, JsonFetcher
-from service_kit.settings import is_loopback_host
+from service_kit.urls import ImproperUrl, parse_url
 
 MAX_AGE_SECONDS: Final = 3600.0
 COOL_DOWN_SECONDS: Final = 5.0
@@ -122,9 +121,8 @@ def checked_endpoint(name: str, value: object) -> str:
 
 def _is_safe(url: str) -> bool:
     try:
-        parts = urlsplit(url)
-    except ValueError:
+        parts = parse_url(url)
+    except ImproperUrl:
         return False
-    if parts.scheme == "http":
-        return is_loopback_host(parts.hostname)
-    return parts.scheme == "https" and bool(parts.hostname)
+    is_loopback = parts.authority is not None and parts.authority.is_loopback
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback)

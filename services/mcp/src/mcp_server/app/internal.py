@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from service_kit.cookies import CookiesApart
 from service_kit.health import Lifecycle, health_routes
 from service_kit.metrics import metrics_routes
 
@@ -12,4 +13,5 @@ def create_internal_app(lifecycle: Lifecycle, registry: CollectorRegistry) -> Fa
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(health_routes(lifecycle))
     app.include_router(metrics_routes(registry))
+    app.add_middleware(CookiesApart)
     return app

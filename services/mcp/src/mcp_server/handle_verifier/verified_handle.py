@@ -96,16 +96,20 @@ def read_answer(
         subject=answer.sub,
         username=answer.username,
         client_id=answer.client_id,
-        scopes=frozenset(answer.scope.split()),
+        scopes=_scopes(answer.scope),
         expires_at=answer.exp,
         grant_id=answer.grant_id,
         downstream_token=DownstreamToken(
             access_token=token.access_token,
             audience=token.audience,
-            scopes=frozenset(token.scope.split()),
+            scopes=_scopes(token.scope),
             expires_at=token.expires_at,
         ),
     )
+
+
+def _scopes(value: str) -> frozenset[str]:
+    return frozenset(value.split(" ")) - {""}  # RFC 6749 3.3: spaces, and no other white space
 
 
 def _parse(unverified: dict[str, Any]) -> _ActiveAnswer:

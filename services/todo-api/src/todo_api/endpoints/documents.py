@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.json_schema import SkipJsonSchema
 
 from service_kit.errors import Problem
+from service_kit.header_fields import media_type
 from todo_api.endpoints.cursors import cursor_after
 from todo_api.todos import MAX_TEXT_LENGTH, Page, Todo, TodoChange, clean_text
 
@@ -114,8 +115,7 @@ async def read_json(request: Request, document: type[BodyT]) -> BodyT:
     By hand and not by a parameter, for the framework would parse the body of a caller who may not
     call at all, and take lone surrogates for text.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+    if media_type(request.scope["headers"]) != "application/json":
         raise Problem(
             415,
             "unsupported-media-type",

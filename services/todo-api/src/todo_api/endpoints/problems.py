@@ -37,7 +37,7 @@ async def _too_many(_request: Request, error: Exception) -> JSONResponse:
 
 async def _unavailable(request: Request, error: Exception) -> JSONResponse:
     # The kind of error only: its text may quote a statement.
-    _log.warning("store.unavailable", reason=str(error), path=request.url.path)
+    _log.warning("store.unavailable", reason=str(error), path=request.scope["path"])
     return problem_response(
         Problem(
             503,
