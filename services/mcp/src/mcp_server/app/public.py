@@ -31,6 +31,7 @@ from mcp_server.todo_client import TodoApi
 from mcp_server.tools import TodoServer, create_server, protect_request_state
 from service_kit.client_address import ClientAddress, parse_trusted_proxies
 from service_kit.errors import install_problem_handlers
+from service_kit.fetch_metadata import ResourceIsolation
 from service_kit.logging import RequestLog
 from service_kit.metrics import RequestMetrics
 
@@ -155,4 +156,4 @@ def _create_mcp_endpoint(
         body_limits=BodyLimits(settings.mcp_max_body_bytes, settings.mcp_max_depth),
         rate_limits=limits,
     )
-    return cross_origin(layer, rules)
+    return ResourceIsolation(cross_origin(layer, rules), is_api=lambda _path: True)
