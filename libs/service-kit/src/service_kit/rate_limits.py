@@ -55,10 +55,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one key may spend: every one of the limits holds; with none there is no bound."""
+    """What one key may spend: every one of the limits holds; with none there is no bound.
+
+    One that is not shared is each process's own, and never asks Redis.
+    """
 
     name: str
     limits: tuple[RateLimitItem, ...]
+    is_shared: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +155,14 @@ class RateLimiter:
         """
         return await self._decide(charges, keep=True)
 
-    async def peek(self, budget: Budget, *key: str) -> int | None:
+    async def peek(self, budget: Budget, *key: str, cost: int = 1) -> int | None:
         """What hit would answer, without counting."""
-        refusal = await self._decide([Charge(budget, key)], keep=False)
+        refusal = await self._decide([Charge(budget, key, cost)], keep=False)
         return None if refusal is None else refusal.seconds
+
+    def note_refusal(self, budget: Budget) -> None:
+        """Count a refusal that the caller knew of without asking."""
+        self._limited.labels(budget.name).inc()
 
     async def close(self) -> None:
         """Disconnect. To be called last."""
@@ -169,13 +177,14 @@ class RateLimiter:
         ]
         if not windows:
             return None
-        hit = self._counters.hit_windows if self._redis is None else self._redis.hit_windows
-        full = await hit(windows, keep=keep)
+        is_shared = all(charge.budget.is_shared for charge in charges)
+        store = self._redis if self._redis is not None and is_shared else self._counters
+        full = await store.hit_windows(windows, keep=keep)
         if full is None:
             return None
         window = windows[full.position]
         budget = charges[window.charge].budget
-        self._limited.labels(budget.name).inc()
+        self.note_refusal(budget)
         return Refusal(budget, _seconds_to_wait(window, full))
 
 

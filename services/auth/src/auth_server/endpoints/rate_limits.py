@@ -1,8 +1,8 @@
 """Who is asked to come back later: budgets that nobody can spend for somebody else.
 
 A budget is counted by address, by address and claimed client_id, or by a grant whose handle was
-presented. Never by client_id alone: it is no secret, and anybody may name it. What a page of another
-origin has a browser send is counted apart: the people in front of that browser do not choose it.
+presented. Never by client_id alone: it is no secret, and anybody may name it. What a page of
+another origin has a browser send is counted apart: the person there did not choose it.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 """The application of the public port: the resource's metadata and the MCP endpoint."""
 
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -41,11 +42,16 @@ RESOURCE_NAME = "Todos"
 
 @asynccontextmanager
 async def run_public_app(
-    settings: Settings, verifier: HandleVerifier, todo_api: TodoApi, registry: CollectorRegistry
+    settings: Settings,
+    verifier: HandleVerifier,
+    todo_api: TodoApi,
+    registry: CollectorRegistry,
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[FastAPI]:
     """Yield the public application while the SDK's session manager runs behind it."""
     server = create_todo_server(settings, todo_api, registry)
-    async with open_rate_limits(settings, registry) as limits:
+    async with open_rate_limits(settings, registry, monotonic=monotonic) as limits:
         app = create_public_app(settings, server, verifier, limits, registry)
         async with server.session_manager.run():
             yield app
