@@ -354,6 +354,7 @@ async def test_metadata_and_styles_are_for_everybody_however_they_ask(start: Sta
                 assert (await auth.anyone.get(path, headers=headers)).status_code == 200
 
 
+@pytest.mark.standard("Fetch Metadata absent headers")
 async def test_a_client_of_its_own_says_nothing_of_this_and_has_the_whole_budget(
     start: Start,
 ) -> None:
