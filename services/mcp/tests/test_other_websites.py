@@ -55,6 +55,21 @@ async def test_a_page_that_may_call_calls(world: "World", site: str) -> None:
         assert (await door.http.options("/mcp", headers=may_it)).status_code == 200
 
 
+async def test_a_client_on_node_calls_and_its_dead_handles_are_no_pages(world: "World") -> None:
+    # Its fetch() names the mode, and nothing else.
+    node = {"Sec-Fetch-Mode": "cors", "X-Forwarded-For": "198.51.100.7"}
+    world.variables = {"mcp_trusted_proxies": "127.0.0.1", "mcp_limit_failures": "1/minute"}
+    async with world.running() as door:
+        response = await door.post("tools/list", handle=world.sign_in(), headers=node)
+        assert response.status_code == 200
+        dead = world.sign_in("d")
+        del world.auth.answers[dead]
+        for expected in (401, 429):
+            response = await door.post("tools/list", handle=dead, headers=node)
+            assert response.status_code == expected
+        assert world.count("rate_limited_total", budget="cross_origin") == 0
+
+
 async def test_a_page_on_an_origin_that_nobody_allowed_is_told_no_more_than_before(
     world: "World",
 ) -> None:

@@ -72,10 +72,11 @@ class FetchMetadata:
 
     @property
     def is_from_elsewhere(self) -> bool:
-        """True if a page of another origin is behind the request, or whoever does not say."""
-        if self.site is None:
-            return self.mode is not None or self.dest is not None
-        return self.site not in _OWN_SITES
+        """True if a browser says that a page of another origin is behind the request.
+
+        A browser names the site whenever it names anything. Node's fetch() names the mode alone.
+        """
+        return self.site in _FOREIGN_SITES
 
 
 _NOT_A_NAVIGATION: Final = problem_response(
