@@ -10,6 +10,7 @@ from auth_server.endpoints.account_cookie import AccountCookie
 from auth_server.endpoints.account_sign_in import AccountSignIn
 from auth_server.endpoints.authorize import Authorize
 from auth_server.endpoints.browser import BrowserCookie
+from auth_server.endpoints.browser_requests import is_api, is_page
 from auth_server.endpoints.callback import Callback
 from auth_server.endpoints.consent import Consent
 from auth_server.endpoints.consent_form import ConsentForm
@@ -41,6 +42,7 @@ from auth_server.pages.rendering import Pages
 from auth_server.pages.static_files import STATIC_PATH, static_files
 from service_kit.client_address import ClientAddress, parse_trusted_proxies
 from service_kit.cookies import CookiesApart
+from service_kit.fetch_metadata import ResourceIsolation
 from service_kit.https_only import https_only
 from service_kit.logging import RequestLog
 from service_kit.metrics import RequestMetrics
@@ -49,7 +51,8 @@ from service_kit.metrics import RequestMetrics
 def create_public_app(resources: Resources) -> ASGIApp:
     """The application behind the ingress: OAuth endpoints, callback and pages."""
     api = create_public_api(resources)
-    app: ASGIApp = RequestMetrics(CrossOrigin(api), registry=resources.registry)
+    isolated = ResourceIsolation(CrossOrigin(api), is_page=is_page, is_api=is_api)
+    app: ASGIApp = RequestMetrics(isolated, registry=resources.registry)
     settings = resources.settings
     trusted = parse_trusted_proxies(settings.auth_trusted_proxies)
     app = CookiesApart(ClientAddress(RequestLog(app), trusted))
