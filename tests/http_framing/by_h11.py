@@ -5,7 +5,7 @@ import re
 import h11
 from http_framing.seen import Seen, origin_form
 
-_EMPTY_LINES = re.compile(rb"\A(?:\r?\n)+")
+_EMPTY_LINES = re.compile(rb"\A[\r\n]+")
 
 
 def seen_by_h11(data: bytes) -> list[Seen]:

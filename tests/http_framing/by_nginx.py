@@ -13,11 +13,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO
 
-from http_framing.seen import Seen
+from http_framing.seen import Seen, origin_form
 from nginx_process import running_nginx
-
-# Refused by nginx itself, whoever asks and however it is framed; RFC 9110 permits that (15.5.6).
-REFUSED_METHODS = (b"TRACE", b"CONNECT")
 
 _PATIENT_SECONDS = 30.0
 _HTTP = """
@@ -29,7 +26,6 @@ _HTTP = """
             proxy_pass http://127.0.0.1:{backend};
             proxy_http_version 1.1;
             proxy_set_header Connection close;
-            proxy_set_header X-Control $http_x_control;
             proxy_request_buffering off;
             proxy_ignore_client_abort on;
         }}
@@ -79,10 +75,12 @@ class Nginx:
         with socket.create_connection(("127.0.0.1", self.port)) as client:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             client.settimeout(_PATIENT_SECONDS)
-            with suppress(ConnectionError):
+            # It may have refused and gone before it was sent everything.
+            with suppress(OSError):
                 for part in parts:
                     client.sendall(part)
                 client.shutdown(socket.SHUT_WR)
+            with suppress(ConnectionError):
                 while client.recv(65536):
                     pass
 
@@ -113,7 +111,7 @@ def _read_request(reader: BinaryIO) -> Seen:
     while (line := reader.readline()) != b"\r\n":
         name, _, value = line.partition(b":")
         fields.append((name.lower(), value.strip()))
-    request = Seen(method, target, fields=fields)
+    request = Seen(method, origin_form(target), fields=fields)
     lengths = dict(fields)
     if lengths.get(b"transfer-encoding") == b"chunked":
         _read_chunks(reader, request)

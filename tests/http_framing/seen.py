@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-_ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://[^/?]*")
+_ABSOLUTE = re.compile(rb"\A[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
 
 @dataclass(slots=True)
@@ -24,8 +24,11 @@ class Seen:
 
 def origin_form(target: bytes) -> bytes:
     """The path and query of a target, which may be in absolute-form (RFC 9112 section 3.2)."""
-    rest = _ABSOLUTE.sub(b"", target, count=1)
-    return rest if rest == target or rest.startswith(b"/") else b"/" + rest
+    rest = _ABSOLUTE.sub(b"", target)
+    if rest != target and not rest.startswith(b"/"):
+        rest = b"/" + rest
+    # An application is not told whether an empty query is one.
+    return rest.removesuffix(b"?")
 
 
 def is_no_more_than(ours: Sequence[Seen], theirs: Sequence[Seen]) -> bool:
