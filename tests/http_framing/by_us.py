@@ -32,8 +32,9 @@ class Observation:
 
 @dataclass
 class _Application:
-    """Reads the whole body, and only then looks at the head: so do our endpoints."""
+    """Reads the whole body, and only then looks at the head; or answers without either."""
 
+    is_hasty: bool = False
     seen: list[Seen] = field(default_factory=list)
     steps: int = 0
 
@@ -42,7 +43,7 @@ class _Application:
         target = scope["raw_path"] + (b"?" + query if query else b"")
         request = Seen(scope["method"].encode(), target)
         self.seen.append(request)
-        while not request.is_whole:
+        while not (self.is_hasty or request.is_whole):
             message = await receive()
             self.steps += 1
             if message["type"] == "http.disconnect":
@@ -50,7 +51,7 @@ class _Application:
             request.body += message["body"]
             request.is_whole = not message["more_body"]
         request.fields = list(scope["headers"])
-        if request.is_whole:
+        if self.is_hasty or request.is_whole:
             headers = [(b"content-length", b"0")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body"})
@@ -66,9 +67,12 @@ class _Counting(BoundedProtocol):
         self.bytes_read += len(data)
 
 
-async def seen_by_us(parts: Sequence[bytes]) -> Observation:
-    """Write the parts to a connection of its own, each when the last one has been dealt with."""
-    application = _Application()
+async def seen_by_us(parts: Sequence[bytes], *, is_hasty: bool = False) -> Observation:
+    """Write the parts to a connection of its own, each when the last one has been dealt with.
+
+    A hasty application answers as soon as it is asked, and does not read any body.
+    """
+    application = _Application(is_hasty)
     config = uvicorn.Config(
         application, interface="asgi3", ws="none", lifespan="off", log_config=None
     )
@@ -84,12 +88,12 @@ async def seen_by_us(parts: Sequence[bytes]) -> Observation:
         with _client(server.sockets[0].getsockname()) as client:
             received = bytearray()
             ended = loop.create_task(_read(client, received))
-            written = 0
             for part in parts:
                 with suppress(ConnectionError):
                     await loop.sock_sendall(client, part)
-                written += len(part)
-                await _settled(application, protocols, received, ended, written)
+                await _settled(application, protocols, received, ended)
+                if ended.done():
+                    break
             observation = Observation(application.seen, _answers(bytes(received)), ended.done())
             ended.cancel()
             await asyncio.wait([ended])
@@ -116,17 +120,14 @@ async def _settled(
     protocols: list[_Counting],
     received: bytearray,
     ended: asyncio.Task[None],
-    written: int,
 ) -> None:
-    """Wait until the server has read everything, if it does, and has done what it can."""
+    """Wait until the server has read what it reads, and has done what it can."""
     rounds, last = 0, None
     while rounds < _QUIET_ROUNDS:
         await asyncio.sleep(0)
         read = protocols[0].bytes_read if protocols else 0
         now = (read, len(application.seen), application.steps, len(received), ended.done())
         rounds, last = (rounds + 1, last) if now == last else (0, now)
-        if len(protocols) == 1 and read < written and ended.done():
-            return
 
 
 def _answers(received: bytes) -> list[int]:

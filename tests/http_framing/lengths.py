@@ -153,8 +153,8 @@ def lengths() -> Iterator[Stream]:
 
 
 def _both() -> Iterator[Stream]:
-    # Whoever goes by the chunks asks for /smuggled/now in the first, and who goes by the length does
-    # in the second.
+    # /smuggled/now is a request in the first to those who go by the chunks, and in the second to
+    # those who go by the length.
     by_chunks = b"0\r\n\r\n" + SMUGGLED
     first_line = b"%x\r\n" % len(SMUGGLED)
     for name, lines in _TRANSFER_ENCODING.items():

@@ -67,6 +67,8 @@ def sequences() -> Iterator[Stream]:
     yield from _prefaces()
     for (first, one), (second, two) in product(_REQUESTS.items(), repeat=2):
         yield Stream(f"pipelined: {first}, {second}", one, two + NEXT)
+    three = _REQUESTS["POST"] + _REQUESTS["broken"] + NEXT
+    yield Stream("pipelined: GET, POST, broken", _REQUESTS["GET"], three)
     yield Stream("pipelined: twelve", _REQUESTS["GET"], _REQUESTS["POST"] * 10 + NEXT)
     yield Stream("pipelined: fifty", _REQUESTS["GET"], NEXT * 49)
 
@@ -99,7 +101,9 @@ def _connects() -> Iterator[Stream]:
         _BODIES.items(),
     ):
         line = b"CONNECT " + target + b" HTTP/1.1"
-        yield Stream(f"CONNECT to {target_name}, {body_name}", head(line, HOST, *fields), body + NEXT)
+        yield Stream(
+            f"CONNECT to {target_name}, {body_name}", head(line, HOST, *fields), body + NEXT
+        )
         request = head(line, HOST, b"Connection: Upgrade", b"Upgrade: x", *fields)
         yield Stream(f"CONNECT and Upgrade to {target_name}, {body_name}", request, body + NEXT)
     yield Stream("CONNECT in HTTP/1.0", head(b"CONNECT here:80 HTTP/1.0", HOST), SMUGGLED)

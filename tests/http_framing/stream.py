@@ -1,7 +1,7 @@
 """What one client writes to one connection, and the parts that such streams are made of.
 
-The body of a first request looks like a request itself, `/smuggled/now`, and `/next` follows it: whoever
-misses where the first one ends is seen to ask for `/smuggled/now`, or for something else that is wrong.
+The body of a first request looks like a request itself, for `/smuggled/now`, and a request for
+`/next` follows it. A server that misses where the first one ends is caught answering something else.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -74,6 +74,14 @@ async def test_we_see_no_more_than_nginx(stream: Stream, nginx: Nginx) -> None:
 
 
 @every_stream
+async def test_a_body_that_nobody_reads_becomes_no_request(stream: Stream) -> None:
+    theirs = seen_by_h11(stream.data)
+    for parts in [stream.data], [stream.head, stream.rest]:
+        ours = (await seen_by_us(parts, is_hasty=True)).seen
+        assert stream.id in _H11_IS_STRICTER or is_no_more_than(ours, theirs), _say(ours, theirs)
+
+
+@every_stream
 async def test_what_follows_the_head_becomes_no_field_of_it(stream: Stream) -> None:
     theirs = seen_by_h11(stream.data)
     for observation in await observations(stream):
@@ -100,6 +108,7 @@ async def test_how_the_bytes_are_split_changes_nothing(stream: Stream) -> None:
     whole, *split = await observations(stream)
     for observation in split:
         assert repr(observation.seen) == repr(whole.seen)
+        assert observation.answers == whole.answers
         assert observation.is_closed == whole.is_closed
 
 
