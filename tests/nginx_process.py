@@ -2,8 +2,6 @@
 configuration. It is Debian's `nginx-light`, or any other nginx from 1.19.5 on.
 """
 
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -11,13 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from installed_programs import installed
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.02
-# Debian puts it where an ordinary user's PATH does not look.
-_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
 
 _CONFIGURATION = """
 daemon off;
@@ -37,20 +33,10 @@ http {{
 """
 
 
-def nginx_program() -> str:
-    """Where nginx is. Without one: a failure in CI and in `make prove`, elsewhere a skip."""
-    if (found := shutil.which("nginx", path=_PATH)) is not None:
-        return found
-    reason = "nginx is not installed (Debian: apt-get install nginx-light): NOTHING IS COMPARED"
-    if os.environ.get("CI") or os.environ.get("PROOFS") == "long":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @contextmanager
 def running_nginx(folder: Path, http: str, port: int) -> Iterator[None]:
     """Run it with these lines in its `http` block, one of which listens on the port."""
-    program = nginx_program()
+    program = installed("nginx", "nginx-light")
     configuration = folder / "nginx.conf"
     configuration.write_text(_CONFIGURATION.format(folder=folder, http=http), encoding="ascii")
     errors = folder / "error.log"

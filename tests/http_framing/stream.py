@@ -1,7 +1,7 @@
 """What one client writes to one connection, and the parts that such streams are made of.
 
 The body of a first request looks like a request itself, for `/smuggled/now`, and a request for
-`/next` follows it. A server that misses where the first one ends is caught answering something else.
+`/next` follows it. A server that misses where the first one ends is caught with something else.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
