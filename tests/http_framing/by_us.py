@@ -8,15 +8,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import uvicorn
-from http_framing.seen import Seen
+from http_framing.seen import Seen, origin_form
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from service_kit.http_protocol import BoundedProtocol
 
-# Nothing is waited for by time: the server runs in this loop, so that it has done all it can when
-# nothing has changed for some rounds of the loop. Between two steps of it there are fewer.
+# Nothing is waited for by time: the server runs in this loop, and has done all it can when nothing
+# has changed for some rounds of the loop. Between two of its steps there are fewer. After a part,
+# it is enough that the part has been read.
 _QUIET_ROUNDS = 12
+_ROUNDS_BETWEEN = 2
 _ANSWER = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n")
 _LENGTH = re.compile(rb"content-length: (\d+)\r\n")
 
@@ -41,7 +43,7 @@ class _Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         query = scope["query_string"]
         target = scope["raw_path"] + (b"?" + query if query else b"")
-        request = Seen(scope["method"].encode(), target)
+        request = Seen(scope["method"].encode(), origin_form(target))
         self.seen.append(request)
         while not (self.is_hasty or request.is_whole):
             message = await receive()
@@ -91,9 +93,10 @@ async def seen_by_us(parts: Sequence[bytes], *, is_hasty: bool = False) -> Obser
             for part in parts:
                 with suppress(ConnectionError):
                     await loop.sock_sendall(client, part)
-                await _settled(application, protocols, received, ended)
+                await _settled(_ROUNDS_BETWEEN, application, protocols, received, ended)
                 if ended.done():
                     break
+            await _settled(_QUIET_ROUNDS, application, protocols, received, ended)
             observation = Observation(application.seen, _answers(bytes(received)), ended.done())
             ended.cancel()
             await asyncio.wait([ended])
@@ -116,14 +119,15 @@ async def _read(client: socket.socket, received: bytearray) -> None:
 
 
 async def _settled(
+    enough: int,
     application: _Application,
     protocols: list[_Counting],
     received: bytearray,
     ended: asyncio.Task[None],
 ) -> None:
-    """Wait until the server has read what it reads, and has done what it can."""
+    """Wait until nothing has changed for enough rounds of the loop."""
     rounds, last = 0, None
-    while rounds < _QUIET_ROUNDS:
+    while rounds < enough:
         await asyncio.sleep(0)
         read = protocols[0].bytes_read if protocols else 0
         now = (read, len(application.seen), application.steps, len(received), ended.done())
@@ -131,17 +135,20 @@ async def _settled(
 
 
 def _answers(received: bytes) -> list[int]:
-    """The final answers; fails if these bytes are no sequence of whole answers."""
+    """The final answers; fails if these bytes are no sequence of whole answers.
+
+    One without a length takes the rest: it must be the last before the connection ends.
+    """
     statuses: list[int] = []
     position = 0
     while position < len(received):
         answer = _ANSWER.match(received, position)
         assert answer is not None, received[position:]
+        position = answer.end()
+        if (status := int(answer[1])) < 200:
+            continue
+        statuses.append(status)
         length = _LENGTH.search(answer[2])
-        position = answer.end() + (int(length[1]) if length else 0)
-        status = int(answer[1])
-        if status >= 200:
-            assert length is not None, answer[0]
-            statuses.append(status)
+        position = position + int(length[1]) if length else len(received)
     assert position == len(received), received
     return statuses
