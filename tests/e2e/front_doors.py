@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from raw_http import Answer
+from raw_conversation import Answer
 
 from local_stack.ports import Ports
 from local_stack.secrets import Secrets

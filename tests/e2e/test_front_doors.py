@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from e2e.front_doors import Door, doors
 from installed_programs import installed
-from raw_http import SMUGGLED, Answer, converse, framed, request_head
+from raw_conversation import SMUGGLED, Answer, converse, framed, request_head
 
 from local_stack.browser import ALICE
 from local_stack.secrets import Secrets
