@@ -37,8 +37,8 @@ _NGINX_IS_STRICTER = {
 }
 # Refused by nginx, which then closes, however the request is framed (RFC 9110 15.5.6).
 _METHODS_NGINX_REFUSES = (b"TRACE", b"CONNECT")
-# What h11 writes in its own way: it lets a list of equal lengths become one.
-_FRAMING = (b"content-length", b"transfer-encoding")
+# h11 makes one of a list of equal lengths; and a server that ignores Upgrade need not pass it on.
+_NOT_COMPARED = (b"content-length", b"transfer-encoding", b"upgrade")
 
 _observed: dict[str, list[Observation]] = {}
 
@@ -107,7 +107,7 @@ async def test_every_request_has_one_answer_or_the_connection_ends(stream: Strea
 async def test_how_the_bytes_are_split_changes_nothing(stream: Stream) -> None:
     whole, *split = await observations(stream)
     for observation in split:
-        assert repr(observation.seen) == repr(whole.seen)
+        assert _without_fragments(observation.seen) == _without_fragments(whole.seen)
         assert observation.answers == whole.answers
         assert observation.is_closed == whole.is_closed
 
@@ -124,8 +124,13 @@ def _whole(requests: Sequence[Seen]) -> list[Seen]:
     return [request for request in requests if request.is_whole]
 
 
+def _without_fragments(requests: Sequence[Seen]) -> list[tuple[bytes, bytes, bytes | None]]:
+    # How much came of a body before it was broken off is a matter of packets.
+    return [(item.method, item.target, item.body if item.is_whole else None) for item in requests]
+
+
 def _fields(request: Seen) -> list[tuple[bytes, bytes]]:
-    return [item for item in request.fields if item[0] not in _FRAMING]
+    return [item for item in request.fields if item[0] not in _NOT_COMPARED]
 
 
 def _say(ours: Sequence[Seen], theirs: Sequence[Seen]) -> str:
