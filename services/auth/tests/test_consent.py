@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 from auth_answers import count_rows, error_at_client, host_of, problem_page
 from auth_harness import ISSUER, AuthUnderTest, form_of, redirect_query
+from fetch_headers import navigation
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from sqlalchemy import select
 
@@ -173,15 +174,15 @@ async def test_a_token_that_another_key_signed_decides_nothing(auth: AuthUnderTe
 @pytest.mark.parametrize(
     "headers",
     [
-        {"sec-fetch-site": "cross-site"},
-        {"sec-fetch-site": "same-site"},
-        {"sec-fetch-site": "none"},
+        navigation("cross-site"),
+        navigation("same-site"),
+        navigation("none"),
         {"origin": "https://evil.example"},
         {"origin": "null"},
         {"origin": "http://localhost:8081"},
         {"origin": "http://localhost:8080.evil.example"},
-        {"origin": ISSUER, "sec-fetch-site": "cross-site"},
-        {"origin": "https://evil.example", "sec-fetch-site": "same-origin"},
+        {"origin": ISSUER, **navigation("cross-site")},
+        {"origin": "https://evil.example", **navigation("same-origin")},
         {"content-type": "application/json"},
         {"content-type": "text/plain"},
         {"content-type": "multipart/form-data; boundary=x"},
@@ -195,7 +196,7 @@ async def test_a_form_from_elsewhere_decides_nothing(
     consent = await shared.authorize(browser)
     form = {**form_of(consent), "decision": "allow"}
     problem_page(await browser.post("/consent", data=form, headers=headers))
-    same_origin = {"origin": ISSUER, "sec-fetch-site": "same-origin"}
+    same_origin = {"origin": ISSUER, **navigation("same-origin")}
     assert host_of(await browser.post("/consent", data=form, headers=same_origin))
 
 

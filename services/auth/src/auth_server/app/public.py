@@ -10,6 +10,7 @@ from auth_server.endpoints.account_cookie import AccountCookie
 from auth_server.endpoints.account_sign_in import AccountSignIn
 from auth_server.endpoints.authorize import Authorize
 from auth_server.endpoints.browser import BrowserCookie
+from auth_server.endpoints.browser_requests import is_api, is_page
 from auth_server.endpoints.callback import Callback
 from auth_server.endpoints.consent import Consent
 from auth_server.endpoints.consent_form import ConsentForm
@@ -40,6 +41,7 @@ from auth_server.flows.start_authorization import StartAuthorization
 from auth_server.pages.rendering import Pages
 from auth_server.pages.static_files import STATIC_PATH, static_files
 from service_kit.client_address import ClientAddress, parse_trusted_proxies
+from service_kit.fetch_metadata import ResourceIsolation
 from service_kit.logging import RequestLog
 from service_kit.metrics import RequestMetrics
 
@@ -47,7 +49,8 @@ from service_kit.metrics import RequestMetrics
 def create_public_app(resources: Resources) -> ASGIApp:
     """The application behind the ingress: OAuth endpoints, callback and pages."""
     api = create_public_api(resources)
-    app = RequestMetrics(CrossOrigin(api), registry=resources.registry)
+    isolated = ResourceIsolation(CrossOrigin(api), is_page=is_page, is_api=is_api)
+    app = RequestMetrics(isolated, registry=resources.registry)
     trusted = parse_trusted_proxies(resources.settings.auth_trusted_proxies)
     return ClientAddress(RequestLog(app), trusted)
 
