@@ -31,6 +31,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from auth_server.domain.grants import RevocationReason
+
 A_SECOND = timedelta(seconds=1)
 # What steps aim at; the model knows what comes of it. A sweep ends what cannot be reached.
 AIMS = [one for one in Outcome if one is not Outcome.UNREACHABLE]
@@ -69,8 +71,8 @@ class Lifecycle(RuleBasedStateMachine):
     def step(self, aim: Outcome, which: int, callers: int) -> None:
         self.agrees = False
         match aim:
-            case Outcome.SIGNED_ON:
-                self.sign_on(which)
+            case Outcome.SIGNED_ON | Outcome.REPLACED | Outcome.ACCESS_ENDED:
+                self.leave_unredeemed(aim, which)
             case Outcome.SUPERSEDED:
                 self.crowd(which)
             case Outcome.REVOKED | Outcome.NOT_REVOKED:
@@ -96,6 +98,8 @@ class Lifecycle(RuleBasedStateMachine):
             if (access in self.live) is not (access in live):
                 self.introspect(access)
         self.live = self.model.live_access(self.now)
+        self.counts[Outcome.ACCESS_ENDED] += self.model.swept_along
+        self.model.swept_along = 0
         assert self.service.stored() == self.model.stored()
         assert set(self.service.lineages()) <= {1}
         self.agrees = True
@@ -141,18 +145,29 @@ class Lifecycle(RuleBasedStateMachine):
         subject = PEOPLE[which % len(PEOPLE)]
         upstream_until = self.now + (ACCESS / 2 if which == BRIEF else GRANT * 2)
         raw, grant_id = self.service.issue_code(subject, upstream_until)
-        self.counts[Outcome.SUPERSEDED] += self.model.make_room(subject, self.now)
+        replaced = RevocationReason.SUPERSEDED
+        self.counts[Outcome.REPLACED] += self.model.end_unredeemed(subject, replaced, self.now)
         self.counts[Outcome.SIGNED_ON] += 1
         return self.model.create(grant_id, subject, raw, upstream_until, self.now)
+
+    def leave_unredeemed(self, aim: Outcome, which: int) -> None:
+        """Sign on, and then end that without a redemption, if that is the aim."""
+        handle = self.a_handle(Outcome.ROTATED, which) if aim is Outcome.ACCESS_ENDED else None
+        person = which if handle is None else PEOPLE.index(handle.grant.subject)
+        self.sign_on(person)
+        if aim is Outcome.REPLACED:
+            self.sign_on(person)
+        if handle is not None:
+            self.revoke(handle, which, is_own=True)
 
     def crowd(self, which: int) -> None:
         """Sign one person on until a grant must go, which is not the one just used."""
         handle = self.a_handle(Outcome.ROTATED, which)
         person = PEOPLE.index(handle.grant.subject)
-        while len(self.model.alive(handle.grant.subject, self.now)) < GRANTS_PER_CLIENT:
+        while len(self.model.in_use(handle.grant.subject, self.now)) < GRANTS_PER_CLIENT:
             self.present_code(self.sign_on(person).code)
         self.present(handle)
-        self.sign_on(person)
+        self.present_code(self.sign_on(person).code)
 
     def a_code(self, aim: Outcome, which: int) -> Code:
         """A code that is to meet this, if there can be one; time passes where it must."""
@@ -176,8 +191,7 @@ class Lifecycle(RuleBasedStateMachine):
                 self.wait_until(code.expires_at + MEMORY)
                 self.sweep()
             case Outcome.CODE_OF_ENDED:
-                for _ in range(GRANTS_PER_CLIENT):
-                    self.sign_on(PEOPLE.index(code.grant.subject))
+                self.sign_on(PEOPLE.index(code.grant.subject))
         return code
 
     def present_code(self, code: Code, aim: Outcome = Outcome.REDEEMED, callers: int = 1) -> None:
@@ -193,6 +207,7 @@ class Lifecycle(RuleBasedStateMachine):
             self.counts[outcome] += 1
             if outcome is Outcome.REDEEMED:
                 assert answer.status_code == 200, answer.text
+                self.counts[Outcome.SUPERSEDED] += self.model.make_room(code.grant, self.now)
                 self.model.issue(code.grant, answer.json(), self.now)
             else:
                 assert refusal(answer) == "invalid_grant"

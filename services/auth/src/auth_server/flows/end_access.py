@@ -1,0 +1,93 @@
+"""Access ends because somebody says so: the person, on the account page, or an operator.
+
+What ends is the same whoever says it, and also if the grants themselves have ended already.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from auth_server.domain.grants import RevocationReason
+from auth_server.domain.handles import Digest
+from auth_server.flows.revoke_grant import EndedGrant, RevokeGrant
+from auth_server.storage.database import Database
+from auth_server.storage.grant_listing import GrantSelection
+
+BATCH: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class EndAccess:
+    """Ends for one `reason`. Each person and client in a transaction of its own.
+
+    So an interrupted run has ended what it said, and may be repeated.
+    """
+
+    database: Database
+    revoke_grant: RevokeGrant
+    reason: RevocationReason
+    now: Callable[[], datetime]
+
+    async def one(self, grant_id: str, *, note: str | None = None) -> int:
+        """End this grant and the ways back to it; return how many ended of those in use.
+
+        The other grants of its person and client live on, which may be other devices.
+        """
+        async with self.database.transaction() as tx:
+            grant = await tx.grants.find(grant_id)
+            if grant is None:
+                return 0
+            subject, client_id = grant.subject.subject, grant.client_id
+            await tx.grants.hold(subject, client_id)
+            ended = await self.revoke_grant.all_within(tx, (grant_id,), self.reason, note=note)
+            others = await self.revoke_grant.ways_back_within(tx, subject, client_id)
+        self._committed(*ended, *others)
+        return len(ended)
+
+    async def app(self, subject: str, client_id: str, *, note: str | None = None) -> int:
+        """End all that a person has allowed a client; return how many grants ended."""
+        async with self.database.transaction() as tx:
+            await tx.grants.hold(subject, client_id)
+            grant_ids = await tx.grants.active(subject, client_id, now=self.now())
+            ended = await self.revoke_grant.all_within(tx, grant_ids, self.reason, note=note)
+            others = await self.revoke_grant.ways_back_within(tx, subject, client_id)
+        self._committed(*ended, *others)
+        return len(ended)
+
+    async def all_of(
+        self, selection: GrantSelection, *, note: str | None = None, keep: Digest | None = None
+    ) -> int:
+        """End all that is selected, and what appears meanwhile; return how many grants ended.
+
+        If the selection is a person, their sessions of the account page end as well, except the
+        one to `keep`; if it is a client, all sign-ins to it that are under way.
+        """
+        total = 0
+        while pairs := await self._pairs(selection):
+            for subject, client_id in pairs:
+                total += await self.app(subject, client_id, note=note)
+        while await self._end_sign_ins(selection) == BATCH:
+            pass
+        if selection.subject is not None and selection.client_id is None:
+            async with self.database.transaction() as tx:
+                await tx.account_sessions.delete_of(selection.subject, keep=keep)
+        return total
+
+    async def _pairs(self, selection: GrantSelection) -> tuple[tuple[str, str], ...]:
+        async with self.database.reading() as read:
+            return await read.grant_listing.with_access(selection, now=self.now(), limit=BATCH)
+
+    async def _end_sign_ins(self, selection: GrantSelection) -> int:
+        async with self.database.transaction() as tx:
+            ended = await self.revoke_grant.sign_ins_within(
+                tx, subject=selection.subject, client_id=selection.client_id, limit=BATCH
+            )
+        self.revoke_grant.revoke_upstream.committed()
+        return ended
+
+    def _committed(self, *ended: EndedGrant) -> None:
+        for one in ended:
+            self.revoke_grant.committed(one)
+        # Also if no grant ended: a sign-in's tokens may wait to be revoked.
+        self.revoke_grant.revoke_upstream.committed()
