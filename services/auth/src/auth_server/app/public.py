@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.types import ASGIApp
 
-from auth_server.app.rate_limits import public_rate_limits
+from auth_server.app.rate_limits import public_rate_limits, seen_from
 from auth_server.app.resources import Resources
 from auth_server.domain.grants import RevocationReason
 from auth_server.endpoints.account import Account
@@ -208,6 +208,7 @@ def _registration_routes(resources: Resources) -> list[APIRouter]:
         settings.private_use_schemes,
         settings.auth_client_ceiling,
         settings.auth_registration == "token",
+        seen_from(settings),
         resources.now,
     )
     return [register_routes(register_client)]

@@ -20,10 +20,7 @@ def sweep(output: FormatOption = Format.TEXT) -> None:
         sweep_expired = SweepExpired(
             store.database, revoke_grant, store.settings.lifetimes, store.now
         )
-        total: Counter[str] = Counter()
-        while swept := await sweep_expired.until_clean():
-            total += swept
-        return total
+        return await sweep_expired.until_clean()
 
     swept = run_on_store(work, encrypts=True)
     if output is Format.JSONL:
