@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from auth_server.domain.audit import consents_forgotten
 from auth_server.domain.grants import RevocationReason
 from auth_server.domain.handles import Digest
 from auth_server.flows.revoke_grant import EndedGrant, RevokeGrant
-from auth_server.storage.database import Database
+from auth_server.storage.database import Database, Transaction
 from auth_server.storage.grant_listing import GrantSelection
 
 BATCH: Final = 100
@@ -30,7 +31,7 @@ class EndAccess:
     now: Callable[[], datetime]
 
     async def one(self, grant_id: str, *, note: str | None = None) -> int:
-        """End this grant and the ways back to it; return how many ended of those in use.
+        """End this grant and the ways back to it; return how many ended of those asked for.
 
         The other grants of its person and client live on, which may be other devices.
         """
@@ -40,20 +41,16 @@ class EndAccess:
                 return 0
             subject, client_id = grant.subject.subject, grant.client_id
             await tx.grants.hold(subject, client_id)
-            ended = await self.revoke_grant.all_within(tx, (grant_id,), self.reason, note=note)
-            others = await self.revoke_grant.ways_back_within(tx, subject, client_id)
-        self._committed(*ended, *others)
-        return len(ended)
+            ended = await self._end_within(tx, subject, client_id, (grant_id,), note)
+        return self._committed(*ended)
 
     async def app(self, subject: str, client_id: str, *, note: str | None = None) -> int:
         """End all that a person has allowed a client; return how many grants ended."""
         async with self.database.transaction() as tx:
             await tx.grants.hold(subject, client_id)
             grant_ids = await tx.grants.active(subject, client_id, now=self.now())
-            ended = await self.revoke_grant.all_within(tx, grant_ids, self.reason, note=note)
-            others = await self.revoke_grant.ways_back_within(tx, subject, client_id)
-        self._committed(*ended, *others)
-        return len(ended)
+            ended = await self._end_within(tx, subject, client_id, grant_ids, note)
+        return self._committed(*ended)
 
     async def all_of(
         self, selection: GrantSelection, *, note: str | None = None, keep: Digest | None = None
@@ -86,8 +83,24 @@ class EndAccess:
         self.revoke_grant.revoke_upstream.committed()
         return ended
 
-    def _committed(self, *ended: EndedGrant) -> None:
+    async def _end_within(
+        self,
+        tx: Transaction,
+        subject: str,
+        client_id: str,
+        grant_ids: tuple[str, ...],
+        note: str | None,
+    ) -> tuple[EndedGrant, ...]:
+        ended = await self.revoke_grant.all_within(tx, grant_ids, self.reason, note=note)
+        ways_back = await self.revoke_grant.ways_back_within(tx, subject, client_id)
+        if ways_back.were_consents and not ended:
+            event = consents_forgotten(subject, client_id, self.reason, note)
+            await tx.audit_events.append(event, now=self.now())
+        return ended + ways_back.grants
+
+    def _committed(self, *ended: EndedGrant) -> int:
         for one in ended:
             self.revoke_grant.committed(one)
         # Also if no grant ended: a sign-in's tokens may wait to be revoked.
         self.revoke_grant.revoke_upstream.committed()
+        return sum(one.reason is self.reason for one in ended)

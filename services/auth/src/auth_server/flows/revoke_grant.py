@@ -40,6 +40,14 @@ class EndedGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedWaysBack:
+    """What else ended: grants whose codes nobody had redeemed, and whether consents did."""
+
+    grants: tuple[EndedGrant, ...]
+    were_consents: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RevokeGrant:
     """The one way a grant ends before its time."""
 
@@ -72,8 +80,8 @@ class RevokeGrant:
         ended = await self._end(tx, grant_id, reason, None)
         if ended is None:
             return None
-        others = await self.ways_back_within(tx, subject, client_id)
-        return replace(ended, others=others)
+        ways_back = await self.ways_back_within(tx, subject, client_id)
+        return replace(ended, others=ways_back.grants)
 
     async def all_within(
         self,
@@ -92,7 +100,7 @@ class RevokeGrant:
 
     async def ways_back_within(
         self, tx: Transaction, subject: str, client_id: str
-    ) -> tuple[EndedGrant, ...]:
+    ) -> EndedWaysBack:
         """End what would give a person's access to a client, which are held, back unasked.
 
         Those are codes, with their grants, remembered consents, and sign-ins that wait for a second
@@ -101,9 +109,9 @@ class RevokeGrant:
         """
         unredeemed = await tx.grants.unredeemed(subject, client_id)
         ended = await self.all_within(tx, unredeemed, RevocationReason.ACCESS_ENDED)
-        await tx.consents.forget(subject, client_id)
+        were_consents = await tx.consents.forget(subject, client_id)
         await self.sign_ins_within(tx, subject=subject, client_id=client_id)
-        return ended
+        return EndedWaysBack(ended, were_consents)
 
     async def sign_ins_within(
         self, tx: Transaction, *, subject: str | None, client_id: str | None, limit: int = BATCH
