@@ -304,7 +304,7 @@ async def test_a_sign_in_that_comes_back_while_its_access_ends_is_asked_about(
         await tx.grants.hold(grant["subject"], auth.client_id)
         returning = asyncio.create_task(auth.back(access.browser, access.silent_answer))
         async with asyncio.timeout(30):
-            while not await _waits_for_a_lock(auth):
+            while not await _waits_for_a_lock(auth):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         await tx.consents.forget(grant["subject"], auth.client_id)
     assert ASKS_AGAIN in (await returning).text
