@@ -272,7 +272,7 @@ async def test_a_deleted_client_has_nothing_left_and_its_sign_ins_end(
     assert not await auth.is_active(access.bobs)
     problem_page(await auth.decide(access.asked, access.second_consent))
     problem_page(await auth.back(access.browser, access.silent_answer))
-    problem_page(await auth.authorize(access.browser))
+    problem_page(await auth.authorize(access.browser), 401)
     assert await auth.is_active(access.others)
 
 
