@@ -9,7 +9,7 @@ the run everything must have happened several times.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from auth_back_channel import refusal
 from grant_model import (
@@ -22,14 +22,13 @@ from grant_model import (
     Code,
     Model,
     ModelGrant,
-    Outcome,
     Refresh,
     Row,
 )
+from grant_outcomes import Outcome
 from grant_service import CLIENT_ID, OTHER_CLIENT_ID, Service
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from auth_server.domain.grants import RevocationReason
 
@@ -40,8 +39,6 @@ AIMS += [Outcome.REPLAYED, Outcome.LATE, Outcome.STOLEN, Outcome.WAITED]
 PEOPLE = ["alice", "bob"]
 # The sign-on whose downstream token dies before its handles do.
 BRIEF = 5
-# Of each example; and how often each outcome must have come about in 30 of them.
-STEPS, AT_LEAST = 20, 3
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 
@@ -289,27 +286,3 @@ class Lifecycle(RuleBasedStateMachine):
         for moment in (end - A_SECOND, end):
             self.wait_until(moment)
             self.introspect(grant.handles[-1].access)
-
-
-def run_lifecycle(service: Service, **options: Any) -> Counter[Outcome]:
-    """Run examples as the settings say; return how often what came about."""
-    counts = Counter(dict.fromkeys(Outcome, 0))
-    run_state_machine_as_test(
-        type("WithService", (Lifecycle,), {"service": service, "counts": counts}),
-        settings=settings(
-            stateful_step_count=STEPS,
-            database=None,
-            deadline=None,
-            # Not Phase.shrink, which would repeat a failure for minutes: add it to look at one.
-            phases=[Phase.generate],
-            report_multiple_bugs=False,
-            suppress_health_check=[HealthCheck.too_slow],
-            **options,
-        ),
-    )
-    return counts
-
-
-def rare(counts: Counter[Outcome]) -> dict[Outcome, int]:
-    """What has hardly been explored: nothing, after a run that is worth something."""
-    return {outcome: counts[outcome] for outcome in Outcome if counts[outcome] < AT_LEAST}
