@@ -61,9 +61,12 @@ class EndAccess:
         one to `keep`; if it is a client, all sign-ins to it that are under way.
         """
         total = 0
-        while pairs := await self._pairs(selection):
+        left: frozenset[tuple[str, str]] = frozenset()
+        # What is still there after its turn is in the hands of another transaction: left to that.
+        while (pairs := await self._pairs(selection)) != left:
             for subject, client_id in pairs:
                 total += await self.app(subject, client_id, note=note)
+            left = pairs
         while await self._end_sign_ins(selection) == BATCH:
             pass
         if selection.subject is not None and selection.client_id is None:
@@ -71,7 +74,7 @@ class EndAccess:
                 await tx.account_sessions.delete_of(selection.subject, keep=keep)
         return total
 
-    async def _pairs(self, selection: GrantSelection) -> tuple[tuple[str, str], ...]:
+    async def _pairs(self, selection: GrantSelection) -> frozenset[tuple[str, str]]:
         async with self.database.reading() as read:
             return await read.grant_listing.with_access(selection, now=self.now(), limit=BATCH)
 

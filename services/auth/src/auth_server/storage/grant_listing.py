@@ -104,7 +104,7 @@ class GrantListing:
 
     async def with_access(
         self, selection: GrantSelection, *, now: datetime, limit: int
-    ) -> tuple[tuple[str, str], ...]:
+    ) -> frozenset[tuple[str, str]]:
         """Up to `limit` pairs of a person and a client between which there is anything to end.
 
         That is an active grant, a remembered consent, or a sign-in that waits for a second one.
@@ -124,7 +124,7 @@ class GrantListing:
             )
         )
         found = await self._connection.execute(pairs.limit(limit))
-        return tuple((subject, client_id) for subject, client_id in found)
+        return frozenset((subject, client_id) for subject, client_id in found)
 
     async def count_active(self, selection: GrantSelection, *, now: datetime) -> int:
         """How many grants are active."""
