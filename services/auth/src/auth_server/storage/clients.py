@@ -23,7 +23,7 @@ from auth_server.domain.clients import (
 from auth_server.storage.bounded_delete import delete_at_most
 from auth_server.storage.client_room import IS_PUBLISHED, MAY_GO, make_room
 from auth_server.storage.grants import is_active_grant
-from auth_server.storage.tables import clients, grants
+from auth_server.storage.tables import clients, codes, grants
 
 RENEWED_EVERY: Final = timedelta(minutes=1)
 # The expiry of what an operator added.
@@ -121,6 +121,26 @@ class Clients:
                 clients.c.client_id == client_id,
                 clients.c.disabled_at.is_(None),
                 clients.c.expires_at > now,
+            )
+        )
+        row = found.mappings().one_or_none()
+        return None if row is None else _client_of(row)
+
+    async def awaited(self, client_id: str, *, now: datetime) -> Client | None:
+        """The client, even if it has just expired: one of its codes can be redeemed.
+
+        It was known when the sign-on began that led to the code.
+        """
+        is_awaited = exists().where(
+            grants.c.client_id == clients.c.client_id,
+            is_active_grant(now),
+            codes.c.grant_id == grants.c.id,
+            codes.c.redeemed_at.is_(None),
+            codes.c.expires_at > now,
+        )
+        found = await self._connection.execute(
+            select(clients).where(
+                clients.c.client_id == client_id, clients.c.disabled_at.is_(None), is_awaited
             )
         )
         row = found.mappings().one_or_none()
