@@ -3,8 +3,9 @@
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.types import ASGIApp
 
-from auth_server.app.rate_limits import public_rate_limits
+from auth_server.app.rate_limits import public_rate_limits, seen_from
 from auth_server.app.resources import Resources
+from auth_server.domain.grants import RevocationReason
 from auth_server.endpoints.account import Account
 from auth_server.endpoints.account_cookie import AccountCookie
 from auth_server.endpoints.account_sign_in import AccountSignIn
@@ -25,7 +26,7 @@ from auth_server.endpoints.signed_form import SignedForm
 from auth_server.endpoints.token import token_routes
 from auth_server.flows.account_session import AccountSessionOf
 from auth_server.flows.decide_consent import DecideConsent
-from auth_server.flows.disconnect_apps import DisconnectApps
+from auth_server.flows.end_access import EndAccess
 from auth_server.flows.exchange_code import ExchangeCode
 from auth_server.flows.finish_account_login import FinishAccountLogin
 from auth_server.flows.finish_login import FinishLogin
@@ -33,6 +34,7 @@ from auth_server.flows.go_to_pingone import GoToPingOne
 from auth_server.flows.issue_code import IssueCode
 from auth_server.flows.issue_handles import IssueHandles
 from auth_server.flows.list_connected_apps import ListConnectedApps
+from auth_server.flows.make_room import MakeRoom
 from auth_server.flows.refresh_handles import RefreshHandles
 from auth_server.flows.register_client import RegisterClient
 from auth_server.flows.revoke_handle import RevokeHandle
@@ -107,9 +109,7 @@ def _page_routes(resources: Resources, pages: Pages) -> list[APIRouter]:
     account_sign_in = _account_sign_in(resources, pages, cookie)
     database, lifetimes, now = resources.database, resources.lifetimes, resources.now
     go_to_pingone = GoToPingOne(resources.pingone, resources.protected)
-    issue_code = IssueCode(
-        resources.protected, lifetimes, settings.auth_grants_per_client, resources.revoke_grant, now
-    )
+    issue_code = IssueCode(resources.protected, lifetimes, resources.revoke_grant, now)
     return [
         Authorize(
             resources.resolve_client,
@@ -165,7 +165,7 @@ def _account(resources: Resources, pages: Pages, sign_in: AccountSignIn) -> Acco
         sign_in,
         AccountSessionOf(database, now),
         ListConnectedApps(resources.configured_clients, database, now),
-        DisconnectApps(database, resources.revoke_grant, now),
+        EndAccess(database, resources.revoke_grant, RevocationReason.USER, now),
         _account_form(resources, "account"),
         sign_in.account_cookie,
         pages,
@@ -184,8 +184,10 @@ def _account_form(resources: Resources, purpose: str) -> SignedForm:
 
 
 def _exchange_code(resources: Resources) -> ExchangeCode:
-    issue = IssueHandles(resources.lifetimes, resources.now)
-    return ExchangeCode(resources.database, issue, resources.revoke_grant, resources.now)
+    now, revoke_grant = resources.now, resources.revoke_grant
+    make_room = MakeRoom(resources.settings.auth_grants_per_client, revoke_grant, now)
+    issue = IssueHandles(resources.lifetimes, now)
+    return ExchangeCode(resources.database, make_room, issue, revoke_grant, now)
 
 
 def _refresh_handles(resources: Resources, limits: RateLimits) -> RefreshHandles:
@@ -210,6 +212,7 @@ def _registration_routes(resources: Resources) -> list[APIRouter]:
         settings.private_use_schemes,
         settings.auth_client_ceiling,
         settings.auth_registration == "token",
+        seen_from(settings),
         resources.now,
     )
     return [register_routes(register_client)]

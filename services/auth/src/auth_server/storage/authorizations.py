@@ -152,15 +152,41 @@ class Authorizations:
             .with_for_update(skip_locked=True)
             .cte("expired")
         )
+        taken = await self._take_tokens(authorizations.c.id.in_(select(expired)))
+        return tuple(tokens for tokens in taken if tokens is not None)
+
+    async def take_of(
+        self, *, subject: str | None, client_id: str | None, limit: int
+    ) -> tuple[UpstreamTokens | None, ...]:
+        """Delete a person's or a client's sign-ins under way; None is all persons, or all clients.
+
+        Returns for each the tokens that it held, which are to be revoked. Whose a sign-in is, is
+        known once PingOne has told. What another transaction holds is left to it.
+        """
+        conditions = []
+        if subject is not None:
+            conditions.append(authorizations.c.account_subject == subject)
+        if client_id is not None:
+            conditions.append(authorizations.c.client_id == client_id)
+        doomed = (
+            select(authorizations.c.id)
+            .where(*conditions)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("doomed")
+        )
+        return await self._take_tokens(authorizations.c.id.in_(select(doomed)))
+
+    async def _take_tokens(
+        self, condition: ColumnElement[bool]
+    ) -> tuple[UpstreamTokens | None, ...]:
         taken = await self._connection.execute(
-            delete(authorizations)
-            .where(authorizations.c.id.in_(select(expired)))
-            .returning(authorizations)
+            delete(authorizations).where(condition).returning(authorizations)
         )
         accounts = [
             readable_tokens(partial(self._account_of, row), row["id"]) for row in taken.mappings()
         ]
-        return tuple(account.tokens for account in accounts if account is not None)
+        return tuple(None if account is None else account.tokens for account in accounts)
 
     async def _take(self, *conditions: ColumnElement[bool]) -> PendingAuthorization | None:
         taken = await self._connection.execute(
