@@ -103,12 +103,16 @@ class Connection:
 @asynccontextmanager
 async def serving(application: Application) -> AsyncIterator[int]:
     """Serve the application in this event loop; yield its port."""
-    config = uvicorn.Config(application, lifespan="off", log_config=None)
+    config, state = uvicorn.Config(application, lifespan="off", log_config=None), ServerState()
     server = await asyncio.get_running_loop().create_server(
-        lambda: BoundedProtocol(config, ServerState(), {}), "127.0.0.1", 0
+        lambda: BoundedProtocol(config, state, {}), "127.0.0.1", 0
     )
     yield server.sockets[0].getsockname()[1]
     server.close()
+    for connection in list(state.connections):
+        connection.transport.abort()
+    while state.connections:  # noqa: ASYNC110  (a protocol has no event for its end)
+        await asyncio.sleep(0)
     await server.wait_closed()
 
 

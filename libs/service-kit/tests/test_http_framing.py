@@ -168,12 +168,23 @@ async def test_an_absolute_target_that_repeats_host_is_served(
     assert application.asked == ["/there?x"]
 
 
+@pytest.mark.parametrize(
+    ("target", "seen"), [(b"http://here", "/"), (b"http://here?x", "/?x"), (b"/?x", "/?x")]
+)
+async def test_an_absolute_target_without_a_path_has_the_path_slash(
+    port: int, application: Application, target: bytes, seen: str
+) -> None:
+    async with connected(port) as client:
+        await client.send(head(target=target))
+        assert (await client.answer())[0] == 200
+    assert application.asked == [seen]
+
+
 @pytest.mark.parametrize("is_split", [False, True], ids=["one packet", "split"])
 async def test_a_field_of_a_trailer_is_no_header_of_this_request_or_the_next(
     port: int, application: Application, is_split: bool
 ) -> None:
     trailer = b"Authorization: Bearer planted\r\nX-Forwarded-For: 192.0.2.1\r\nHost: elsewhere\r\n"
-    trailer += b"Connection: upgrade\r\nUpgrade: x\r\n"
     request_head = head(CHUNKED, method=b"POST", target=b"/first")
     body = chunks(BODY, trailer=trailer)
     async with connected(port) as client:
@@ -185,6 +196,45 @@ async def test_a_field_of_a_trailer_is_no_header_of_this_request_or_the_next(
         application.requests, ([b"host", b"transfer-encoding"], [b"host"]), strict=True
     ):
         assert [name for name, _ in request.headers] == names
+
+
+@pytest.mark.parametrize("is_split", [False, True], ids=["one packet", "split"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"Connection: close",
+        b"Connection: close, keep-alive",
+        b"Proxy-Connection: close",
+        b"connection: upgrade\r\nUpgrade: x",
+        b"Keep-Alive: timeout=1",
+        b"Content-Length: 5",
+        b"Transfer-Encoding: chunked",
+        b"TE: trailers",
+        b"Trailer: Host",
+    ],
+)
+async def test_a_trailer_that_decides_about_the_connection_does_not_swallow_the_next_request(
+    port: int, application: Application, field: bytes, is_split: bool
+) -> None:
+    request_head = head(CHUNKED, method=b"POST", target=b"/first")
+    body = chunks(BODY, trailer=field + b"\r\n")
+    async with connected(port) as client:
+        parts = [request_head, body, head(target=b"/second")]
+        await client.send(*(parts if is_split else [b"".join(parts)]))
+        assert (await client.answer())[0] == 400
+        assert await client.rest() == b""
+    assert "/second" not in application.asked
+
+
+async def test_such_a_trailer_behind_an_early_answer_ends_the_connection(
+    port: int, application: Application
+) -> None:
+    async with connected(port) as client:
+        await client.send(head(CHUNKED, method=b"POST", target=b"/answered-early"))
+        assert (await client.answer())[0] == 200
+        await client.send(chunks(BODY, trailer=b"Connection: close\r\n") + head())
+        assert await client.rest() == b""
+    assert application.asked == ["/answered-early"]
 
 
 @pytest.mark.parametrize("seed", range(30))

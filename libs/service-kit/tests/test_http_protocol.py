@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 import pytest
-from raw_http import Application, connected, head
+from raw_http import Application, Connection, connected, head
 
 from service_kit.http_protocol.body import MAX_EMPTY_LINES
 from service_kit.http_protocol.head import MAX_FIELDS, MAX_HEAD_BYTES
@@ -162,3 +162,45 @@ async def test_a_body_of_a_stated_length_may_be_empty_lines_only(port: int) -> N
     async with connected(port) as connection:
         await connection.send(upload, b"\r\n" * 50_000)
         assert await connection.answer() == (200, b"100000")
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+async def test_an_early_answer_is_read_by_a_client_that_is_still_sending(
+    port: int, version: bytes
+) -> None:
+    """A connection that is closed with unread bytes is reset, and its last answer is lost."""
+    size = 4 * 1024 * 1024
+    fields = [b"Host: here", b"Connection: close", b"Content-Length: %d" % size]
+    lines = [b"POST /answered-early HTTP/" + version, *fields, b"", b""]
+    async with connected(port) as connection:
+        connection.writer.write(b"\r\n".join(lines))
+        for _ in range(size // MAX_HEAD_BYTES):
+            connection.writer.write(b"x" * MAX_HEAD_BYTES)
+            await connection.writer.drain()
+        assert await connection.answer() == (200, b"0")
+        assert await connection.rest() == b""
+
+
+async def test_a_refusal_is_read_by_a_client_that_is_still_sending(port: int) -> None:
+    async with connected(port) as connection:
+        connection.writer.write(b"nonsense\r\n\r\n")
+        for _ in range(64):
+            connection.writer.write(b"x" * MAX_HEAD_BYTES)
+            await connection.writer.drain()
+        assert (await connection.answer())[0] == 400
+        assert await connection.rest() == b""
+
+
+async def test_a_client_that_goes_on_sending_behind_its_answer_is_cut_off(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service_kit.http_protocol.connection.LINGER_SECONDS", 0.05)
+    async with connected(port) as connection:
+        with pytest.raises(ConnectionError):
+            await send_for_ever(connection, b"nonsense\r\n\r\n")
+
+
+async def send_for_ever(connection: Connection, data: bytes) -> None:
+    while True:
+        connection.writer.write(data)
+        await connection.writer.drain()

@@ -6,6 +6,7 @@ from service_kit.http_protocol.head import (
     MAX_FIELDS,
     MAX_HEAD_BYTES,
     Refused,
+    check_trailer_field,
     too_many_bytes,
     too_many_fields,
 )
@@ -54,7 +55,8 @@ class Body:
         return len(received) if found < 0 else found + len(_EMPTY_LINE)
 
     def count_trailer_field(self, name: bytes, value: bytes) -> None:
-        """Raise Refused when the trailer section exceeds what a head may have."""
+        """Raise Refused for one that belongs into the head, or is one too many."""
+        check_trailer_field(name)
         self.silent_bytes = 0
         self._trailer_fields += 1
         self._trailer_bytes += len(name) + len(value)

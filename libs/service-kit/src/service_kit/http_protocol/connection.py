@@ -16,11 +16,14 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service_kit.http_protocol.body import Body
-from service_kit.http_protocol.head import HeadReader, Refused, body_length
+from service_kit.http_protocol.head import HeadReader, Refused, body_length, origin_form
 from service_kit.http_protocol.output import OutputWatch
 
 # From the first byte of a head to its last; and from the connection to a first head.
 HEAD_SECONDS: Final = 20.0
+# How long what a client still sends is read and thrown away, so that it can read its answer: a
+# connection that is closed with unread bytes is reset, and what was written may be lost.
+LINGER_SECONDS: Final = 5.0
 # Received behind a request that is being answered; then nothing more is read, except what the last
 # read returned, which is 256 KiB at the most.
 MAX_AHEAD_BYTES: Final = 64 * 1024
@@ -43,6 +46,15 @@ class _Flow(FlowControl):
             super().resume_reading()
 
 
+class _Answering:
+    """The transport as the answer to a request sees it, whose end is ours to decide."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. A request that exceeds a bound is refused, and the connection closed."""
 
@@ -50,7 +62,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._received = bytearray()  # what the parser has not seen yet
         self._head = HeadReader()
-        self._is_in_head = self._is_in_body = False
+        # What follows a request after which the connection closes is an error, and not ignored.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=False)
+        self._is_in_head = self._is_in_body = self._is_lingering = False
         self._has_cycle = False  # the application has a request that is not over on both sides
         self._body = Body(0)
         self._deadline: asyncio.TimerHandle | None = None
@@ -59,6 +73,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a first request, though not for ever."""
         super().connection_made(transport)
+        self._answering: Any = _Answering(transport, self._end)
         self.flow = _Flow(transport, lambda: len(self._received) <= MAX_AHEAD_BYTES)
         self._start_deadline(HEAD_SECONDS)
         self._output.start(self.loop, transport)
@@ -82,12 +97,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Keep what arrived, and read as far as one request goes."""
-        self._received += data
-        self._advance()
+        if not self._is_lingering:
+            self._received += data
+            self._advance()
 
     def _advance(self) -> None:
         try:
-            while self._received and not self.transport.is_closing():
+            while self._received and not (self._is_lingering or self.transport.is_closing()):
                 if self._is_in_body:
                     self._read_body()
                 elif self._has_cycle:
@@ -112,6 +128,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_deadline()
         self._is_in_head, self._is_in_body = False, True
         self._parse(head)
+        if self._is_in_body and not self._has_cycle:
+            raise _MALFORMED  # the parser has not seen the head's end where this class did
         return True
 
     def _read_body(self) -> None:
@@ -144,7 +162,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body = Body(body_length(version, self.url, self.headers))
         if version == "1.0":
             self.expect_100_continue = False  # RFC 9110 section 10.1.1
+        self.url = origin_form(self.url)
         super().on_headers_complete()
+        self.cycle.transport = self._answering
         self._has_cycle = True
         if self.expect_100_continue:
             # A client that has an answer, and was not told to go on, may still send the body or
@@ -167,7 +187,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """The answer is out: read the rest of its request, or the next one, or wait for one."""
         super().on_response_complete()  # waits for a request, as long as uvicorn was told to
-        if self.transport.is_closing():
+        if self._is_lingering or self.transport.is_closing():
+            self._stop_keep_alive()
             return
         if self._is_in_body:
             self._stop_keep_alive()
@@ -196,8 +217,25 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
+    def _end(self) -> None:
+        """Close behind an answer; linger if the client is still sending its request."""
+        if self._is_in_body:
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """Let the client read to the end of what was written, and throw away what it sends."""
+        if self.transport.is_closing():
+            return
+        self._is_lingering = True
+        self._received.clear()
+        self.flow.resume_reading()
+        self._start_deadline(LINGER_SECONDS)
+        self.transport.write_eof()
+
     def _give_up(self) -> None:
-        if self._is_in_head and self._head.has_begun:
+        if self._is_in_head and self._head.has_begun and not self._is_lingering:
             self._refuse(_TOO_SLOW)
         else:
             self.transport.close()  # nothing was asked, or it has been answered
@@ -211,8 +249,7 @@ class BoundedProtocol(HttpToolsProtocol):
             # What the application writes from now on belongs to no request.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self._received.clear()
-        self.transport.close()
+        self._linger()
 
     def _refusal(self, refused: Refused) -> bytes:
         text = refused.text.encode("ascii")

@@ -21,6 +21,20 @@ _BARE_LINE_FEED: Final = re.compile(rb"(?<!\r)\n")
 _UPGRADE: Final = re.compile(rb"\r\nUpgrade:[\t -~\x80-\xff]*(?=\r\n)", re.IGNORECASE)
 _AUTHORITY: Final = re.compile(rb"[A-Za-z0-9!$&'()*+,;=._~%:\[\]-]+")
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?]*)", re.IGNORECASE)
+# What decides about the connection belongs into the head (RFC 9110 section 6.5.1). The parser heeds
+# some of it in a trailer, too, and would then read no further request.
+_NOT_IN_TRAILER: Final = frozenset(
+    {
+        b"connection",
+        b"content-length",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
 _FRAMING: Final = (b"host", b"transfer-encoding", b"content-length", b"expect")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
@@ -120,6 +134,21 @@ def too_many_bytes() -> Refused:
 def too_many_fields() -> Refused:
     """The refusal of a head or trailer section with more than MAX_FIELDS fields."""
     return _head_too_large(f"A request may have at most {MAX_FIELDS} header fields.")
+
+
+def check_trailer_field(name: bytes) -> None:
+    """Raise Refused for a field that decides about framing or the connection."""
+    if name.lower() in _NOT_IN_TRAILER:
+        raise _bad_request("A trailer has a field that belongs into the head.")
+
+
+def origin_form(target: bytes) -> bytes:
+    """The path and query of a target (RFC 9112 section 3.2.2: an empty path is `/`)."""
+    absolute = _ABSOLUTE.match(target)
+    if absolute is None:
+        return target
+    path_and_query = target[absolute.end() :]
+    return path_and_query if path_and_query.startswith(b"/") else b"/" + path_and_query
 
 
 def body_length(version: str, target: bytes, fields: Iterable[tuple[bytes, bytes]]) -> int | None:
