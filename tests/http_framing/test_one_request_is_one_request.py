@@ -104,6 +104,13 @@ async def test_every_request_has_one_answer_or_the_connection_ends(stream: Strea
 
 
 @every_stream
+async def test_a_request_that_we_do_not_see_is_refused_and_not_swallowed(stream: Stream) -> None:
+    theirs = seen_by_h11(stream.data)
+    for observation in await observations(stream):
+        assert len(observation.seen) >= len(theirs) or observation.is_closed
+
+
+@every_stream
 async def test_how_the_bytes_are_split_changes_nothing(stream: Stream) -> None:
     whole, *split = await observations(stream)
     for observation in split:

@@ -84,6 +84,30 @@ async def test_images_on_another_website_leave_the_sign_ins_of_the_office_alone(
         assert refused(auth, "authorize") == 0
 
 
+async def test_a_script_that_opens_pages_over_and_over_leaves_the_sign_ins_of_the_office_alone(
+    start: Start,
+) -> None:
+    """It stops each navigation before the answer, so that its own page stays."""
+    async with start() as auth:
+        unasked = {**seen_at(OURS), **navigation("cross-site")}
+        for path in ("/authorize?client_id=x", "/account") * 320:
+            await auth.anyone.get(path, headers=unasked)
+        assert refused(auth, "unasked") == 340
+        for said_of_it in (
+            {},
+            navigation(),
+            navigation("same-origin"),
+            {**navigation("cross-site"), "Sec-Fetch-User": "?1"},
+        ):
+            colleague = auth.new_browser()
+            colleague.headers.update({**seen_at(OURS), **said_of_it})
+            assert (await auth.authorize(colleague)).status_code == 200
+        assert refused(auth, "authorize") == 0
+        # PingOne may lead back by a script, too.
+        back = await auth.anyone.get("/callback?state=x&code=y", headers=unasked)
+        problem_page(back)
+
+
 async def test_posts_of_another_website_leave_the_budget_of_the_client_that_they_name_alone(
     start: Start,
 ) -> None:
@@ -270,6 +294,7 @@ async def test_a_header_that_comes_twice_is_no_proof_of_a_navigation(
         said("cross-site", "no-cors", "empty"),
         said("same-site", "no-cors", "image"),
         said("same-origin", "no-cors", "empty"),
+        said("none", "no-cors", "image"),
         said("cross-site", "websocket", "empty"),
         said("cross-site", "cors", "script"),
         said("cross-site", "cors", "image"),
@@ -366,3 +391,15 @@ async def test_a_client_of_its_own_says_nothing_of_this_and_has_the_whole_budget
             assert response.status_code == 200
             handles = response.json()
         assert refused(auth, "cross_origin") == 0
+
+
+@pytest.mark.parametrize("mode", ["no-cors", "cors", "same-origin"])
+async def test_what_no_page_is_behind_is_an_application_whatever_mode_it_names(
+    start: Start, mode: str
+) -> None:
+    # Electron's own fetch says no-cors by default, and no site.
+    async with start() as auth:
+        headers = said("none", mode, "empty")
+        response = await auth.anyone.post("/register", json=REGISTRATION, headers=headers)
+        assert response.status_code == 201
+        assert refusal(await token_by(auth, headers)) == "invalid_grant"

@@ -21,7 +21,8 @@ _MODE: Final = b"sec-fetch-mode"
 _DEST: Final = b"sec-fetch-dest"
 # What is fetched in case somebody may want it: no person has asked, though it looks as if.
 _PURPOSE: Final = b"sec-purpose"
-_NAMES: Final = frozenset({_SITE, _MODE, _DEST, _PURPOSE})
+_USER: Final = b"sec-fetch-user"
+_NAMES: Final = frozenset({_SITE, _MODE, _DEST, _PURPOSE, _USER})
 
 _OWN_SITES: Final = frozenset({b"same-origin", b"none"})
 _FOREIGN_SITES: Final = frozenset({b"same-site", b"cross-site"})
@@ -39,6 +40,7 @@ class FetchMetadata:
     mode: bytes | None = None
     dest: bytes | None = None
     purpose: bytes | None = None
+    user: bytes | None = None
 
     @classmethod
     def of(cls, headers: Iterable[tuple[bytes, bytes]]) -> Self:
@@ -47,7 +49,7 @@ class FetchMetadata:
         for name, value in headers:
             if name in _NAMES:
                 found[name] = _REPEATED if name in found else value
-        return cls(found.get(_SITE), found.get(_MODE), found.get(_DEST), found.get(_PURPOSE))
+        return cls(*map(found.get, (_SITE, _MODE, _DEST, _PURPOSE, _USER)))
 
     @property
     def is_top_level_navigation(self) -> bool:
@@ -68,7 +70,9 @@ class FetchMetadata:
             return False
         if self.mode is None and self.dest is None:
             return not self.is_from_elsewhere
-        return self.mode in _READABLE_MODES and self.dest in {None, b"empty"}
+        # No page is behind a request of no site: Electron's own fetch says no-cors by default.
+        is_readable = self.mode in _READABLE_MODES or self.site == b"none"
+        return is_readable and self.dest in {None, b"empty"}
 
     @property
     def is_from_elsewhere(self) -> bool:
@@ -77,6 +81,14 @@ class FetchMetadata:
         A browser names the site whenever it names anything. Node's fetch() names the mode alone.
         """
         return self.site in _FOREIGN_SITES
+
+    @property
+    def is_unasked(self) -> bool:
+        """True if a page of another origin went here and nobody has clicked, as far as it is told.
+
+        A script may do that over and over: it stops each navigation before the answer, and stays.
+        """
+        return self.is_from_elsewhere and self.user != b"?1"
 
 
 _NOT_A_NAVIGATION: Final = problem_response(

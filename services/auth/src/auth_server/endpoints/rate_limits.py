@@ -35,6 +35,7 @@ class Budgets:
     authorize: Budget
     pages: Budget
     cross_origin: Budget
+    unasked: Budget
     register: Budget
     token: Budget
     token_address: Budget
@@ -86,8 +87,12 @@ class RateLimits:
     def _budget_of(self, request: Request) -> Budget:
         # The route's path, not the request's: "/register\n" leads to the same endpoint.
         path = request.scope["route"].path
-        if is_api(path) and is_cross_origin(request):
+        metadata = FetchMetadata.of(request.scope["headers"])
+        if is_api(path) and metadata.is_from_elsewhere:
             return self.budgets.cross_origin
+        # PingOne's way back may be a script's, too. It must not wait for what other scripts spend.
+        if path != "/callback" and metadata.is_unasked:
+            return self.budgets.unasked
         return self.budgets.of_path(path)
 
 

@@ -15,6 +15,9 @@ class RateLimitSettings(StoreSettings):
     auth_limit_cross_origin: str = Field(
         "60/minute", description="by address, for pages of other origins"
     )
+    auth_limit_unasked: str = Field(
+        "300/minute", description="by address, for pages that another origin's script opens"
+    )
     auth_limit_register: str = Field("100/minute", description="by address")
     auth_limit_token: str = Field("600/minute", description="by client_id and address")
     auth_limit_token_address: str = Field("3000/minute", description="by address")
@@ -28,6 +31,7 @@ class RateLimitSettings(StoreSettings):
         "auth_limit_authorize",
         "auth_limit_pages",
         "auth_limit_cross_origin",
+        "auth_limit_unasked",
         "auth_limit_register",
         "auth_limit_token",
         "auth_limit_token_address",

@@ -5,11 +5,14 @@ the tool, rate. Pure ASGI: the SDK cannot set a status or a challenge from insid
 message. Whatever comes with a live handle counts as a message of its grant, also what is refused.
 """
 
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mcp_server.bearer.bodies_under_way import BodiesUnderWay
 from mcp_server.bearer.media_types import check_media_types
 from mcp_server.bearer.protocol_headers import (
     check_version,
@@ -59,6 +62,7 @@ class BearerLayer:
         self._challenges = challenges
         self._body_limits = body_limits
         self._rate_limits = rate_limits
+        self._under_way = BodiesUnderWay(body_limits.max_bytes)
         self._host_pattern = rules.host_pattern
         self._origin_pattern = rules.origin_pattern
 
@@ -130,13 +134,26 @@ class BearerLayer:
     async def _admit(self, headers: Headers, receive: Receive, caller: Caller) -> bytes:
         """Return the message as the SDK gets it: checked, counted and written anew."""
         declared = read_length(headers.get("content-length"))
-        reader = BodyReader(receive, self._body_limits.max_bytes)
         grant_id = caller.handle.grant_id
+        hold = partial(self._under_way.hold, grant_id)
+        reader = BodyReader(receive, self._body_limits.max_bytes, hold)
         self._rate_limits.refuse_if_spent(grant_id, declared or 0)
+        try:
+            return await self._read(headers, reader, declared, caller)
+        except ClientGone:
+            with suppress(Refusal):  # nobody is there to hear it
+                await self._count(caller, reader.size)
+            raise
+        finally:
+            self._under_way.release(grant_id, reader.size)
+
+    async def _read(
+        self, headers: Headers, reader: BodyReader, declared: int | None, caller: Caller
+    ) -> bytes:
         try:
             check_media_types(headers)
             raw_body = await reader.read(declared)
-            self._rate_limits.refuse_if_spent(grant_id, reader.size)
+            self._rate_limits.refuse_if_spent(caller.handle.grant_id, reader.size)
             message = parse_message(raw_body, self._body_limits.max_depth)
             # Before anything else: a refusal quotes the message's id, which must be writable, too.
             body = write_message(message)

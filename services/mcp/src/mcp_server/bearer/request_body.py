@@ -6,6 +6,7 @@ read the same bytes differently.
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -32,9 +33,11 @@ class ClientGone(Exception):
 class BodyReader:
     """Reads one request body, and knows how much of it has come."""
 
-    def __init__(self, receive: Receive, max_bytes: int) -> None:
+    def __init__(self, receive: Receive, max_bytes: int, hold: Callable[[int], None]) -> None:
+        """`hold` is told of each part by its bytes; it may raise Refusal."""
         self._receive = receive
         self._max_bytes = max_bytes
+        self._hold = hold
         self.size = 0
 
     async def read(self, declared_length: int | None) -> bytes:
@@ -54,6 +57,7 @@ class BodyReader:
                 raise ClientGone
             chunk = event.get("body", b"")
             self.size += len(chunk)
+            self._hold(len(chunk))
             self._refuse_if_over(self.size)
             chunks.append(chunk)
             if not event.get("more_body", False):
