@@ -1,10 +1,32 @@
 """What several of the kit's tests need."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import structlog
+from raw_http import Application, serving
+from served_service import Process, served_process
+
+
+@pytest.fixture
+def application() -> Application:
+    """Notes what it is asked."""
+    return Application()
+
+
+@pytest.fixture
+async def port(application: Application) -> AsyncIterator[int]:
+    """Where the application is served."""
+    async with serving(application) as port:
+        yield port
+
+
+@pytest.fixture
+def process() -> Iterator[Process]:
+    """A process that has begun to serve; ended, if a test has failed to end it."""
+    with served_process() as running:
+        yield running
 
 
 @pytest.fixture

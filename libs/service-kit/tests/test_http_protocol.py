@@ -1,92 +1,15 @@
 """The head of a request on a real socket: bounded in size and time, before any application."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 
 import pytest
-import uvicorn
-from starlette.types import Receive, Scope, Send
-from uvicorn.server import ServerState
+from raw_http import Application, connected, head
 
-from service_kit.http_protocol import MAX_HEAD_BYTES, BoundedProtocol
+from service_kit.http_protocol.body import MAX_EMPTY_LINES
+from service_kit.http_protocol.head import MAX_FIELDS, MAX_HEAD_BYTES
 
-DEADLINE_SECONDS = 10.0
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large"
-
-
-@dataclass
-class Application:
-    """Answers with the size of the body, and notes what it was asked."""
-
-    asked: list[str] = field(default_factory=list)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.asked.append(scope["path"])
-        size, more = 0, True
-        while more:
-            message = await receive()
-            size, more = size + len(message.get("body", b"")), message.get("more_body", False)
-        headers = [(b"content-length", b"%d" % len(str(size)))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": str(size).encode()})
-
-
-@dataclass
-class Connection:
-    """A client that writes bytes and reads what comes back."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    async def ask(self, *parts: bytes) -> bytes:
-        """Send a request in parts; return the first line of the answer."""
-        for part in parts:
-            self.writer.write(part)
-            await self.writer.drain()
-            await asyncio.sleep(0)  # the server is in this loop, and reads it now
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            return (await self.reader.readline()).strip()
-
-    async def rest(self) -> bytes:
-        """Everything until the server closes; a reset is an end, too."""
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            try:
-                return await self.reader.read()
-            except ConnectionResetError:
-                return b""
-
-
-@pytest.fixture
-def application() -> Application:
-    return Application()
-
-
-@pytest.fixture
-async def port(application: Application) -> AsyncIterator[int]:
-    """Where the application is served."""
-    config = uvicorn.Config(application, lifespan="off", log_config=None)
-    server = await asyncio.get_running_loop().create_server(
-        lambda: BoundedProtocol(config, ServerState(), {}), "127.0.0.1", 0
-    )
-    yield server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-
-
-@asynccontextmanager
-async def connected(port: int) -> AsyncIterator[Connection]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        yield Connection(reader, writer)
-    finally:
-        writer.transport.abort()
-
-
-def head(*fields: bytes, method: bytes = b"GET", target: bytes = b"/") -> bytes:
-    lines = [method + b" " + target + b" HTTP/1.1", b"Host: here", *fields]
-    return b"\r\n".join([*lines, b"", b""])
 
 
 async def test_a_large_head_that_is_within_the_bound_is_answered(port: int) -> None:
@@ -108,11 +31,12 @@ async def test_a_large_head_may_come_in_many_parts(port: int) -> None:
     "request_head",
     [
         head(b"X-Filler: " + b"x" * MAX_HEAD_BYTES),
-        head(*[b"X-Filler-%d: x" % number for number in range(6000)]),
+        head(*[b"X-Filler-%d: x" % number for number in range(MAX_FIELDS)]),
+        head(*[b"a:"] * 10_000),
         head(target=b"/" + b"x" * MAX_HEAD_BYTES),
         head(target=b"/?" + b"x" * MAX_HEAD_BYTES),
     ],
-    ids=["one header", "many headers", "path", "query"],
+    ids=["one field", "a field too many", "fields of two bytes", "path", "query"],
 )
 async def test_a_head_beyond_the_bound_is_431_and_reaches_no_application(
     port: int, application: Application, request_head: bytes
@@ -189,7 +113,7 @@ async def test_many_fields_of_a_trailer_are_bounded(port: int) -> None:
 async def test_a_head_that_takes_too_long_is_408(
     port: int, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service_kit.http_protocol.HEAD_SECONDS", 0.05)
+    monkeypatch.setattr("service_kit.http_protocol.connection.HEAD_SECONDS", 0.05)
     async with connected(port) as connection:
         assert await connection.ask(head()[:-2]) == b"HTTP/1.1 408 Request Timeout"
         await connection.rest()
@@ -199,7 +123,7 @@ async def test_a_head_that_takes_too_long_is_408(
 async def test_a_connection_on_which_nothing_is_asked_is_closed_without_a_word(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service_kit.http_protocol.HEAD_SECONDS", 0.05)
+    monkeypatch.setattr("service_kit.http_protocol.connection.HEAD_SECONDS", 0.05)
     async with connected(port) as connection:
         assert await connection.rest() == b""
 
@@ -210,15 +134,31 @@ async def test_an_empty_line_between_requests_keeps_no_connection_for_ever(
     async with connected(port) as connection:
         await connection.ask(head())
         await connection.reader.readuntil(b"\r\n\r\n0")
-        monkeypatch.setattr("service_kit.http_protocol.HEAD_SECONDS", 0.05)
+        monkeypatch.setattr("service_kit.http_protocol.connection.HEAD_SECONDS", 0.05)
         assert await connection.ask(b"\r\n") == b""
 
 
 async def test_who_asked_in_time_has_no_deadline_while_they_wait_for_the_answer(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service_kit.http_protocol.HEAD_SECONDS", 0.05)
+    monkeypatch.setattr("service_kit.http_protocol.connection.HEAD_SECONDS", 0.05)
     async with connected(port) as connection:
         connection.writer.write(head(b"Content-Length: 2", method=b"POST") + b"b")
         await asyncio.sleep(0.2)  # four times the deadline of a head
         assert await connection.ask(b"b") == b"HTTP/1.1 200 OK"
+
+
+async def test_empty_lines_that_would_stop_the_parser_each_time_are_bounded(port: int) -> None:
+    upload = head(b"Transfer-Encoding: chunked", method=b"POST")
+    empty_lines = b"\r\n\r\n" * MAX_EMPTY_LINES
+    async with connected(port) as connection:
+        await connection.send(upload + b"fff0\r\n", empty_lines * 2)
+        assert (await connection.answer())[0] == 400
+        assert await connection.rest() == b""
+
+
+async def test_a_body_of_a_stated_length_may_be_empty_lines_only(port: int) -> None:
+    upload = head(b"Content-Length: 100000", method=b"POST")
+    async with connected(port) as connection:
+        await connection.send(upload, b"\r\n" * 50_000)
+        assert await connection.answer() == (200, b"100000")

@@ -22,6 +22,10 @@ from service_kit.http_protocol import BoundedProtocol
 SERVER_KEEPALIVE_SECONDS = 75
 DRAIN_SECONDS = 25
 BACKLOG = 2048
+# The kernel's part of what a client has not taken yet: how much it keeps of an answer, and for how
+# long. What is kept in this process is bounded by http_protocol.
+SEND_BUFFER_BYTES = 128 * 1024
+UNACKNOWLEDGED_SECONDS = 30
 
 _log = structlog.get_logger(__name__)
 
@@ -82,16 +86,28 @@ def _listen(listener: Listener, open_sockets: ExitStack) -> list[socket.socket]:
             listener.host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         addresses = {(family, address) for family, _, _, _, address in found}
-        return [
+        listening = [
             open_sockets.enter_context(
                 socket.create_server(address, family=family, backlog=BACKLOG)
             )
             for family, address in addresses
         ]
+        for server in listening:
+            _bound_output(server)
+        return listening
     except OSError as error:
         raise _CannotListen(
             f"cannot listen on {listener.host} port {listener.port}: {error}"
         ) from error
+
+
+def _bound_output(server: socket.socket) -> None:
+    """Set what each connection of this listener inherits."""
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux (RFC 5482); elsewhere an idle end comes later
+        server.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_SECONDS * 1000
+        )
 
 
 async def _run(
