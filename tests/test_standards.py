@@ -24,8 +24,10 @@ EXPLAINED: Final = frozenset({"deviates", "not implemented yet", "not applicable
 
 STANDARDS: Final = (
     *(
+        "RFC 6265",
         "RFC 6749",
         "RFC 6750",
+        "RFC 6797",
         "RFC 7009",
         "RFC 7523",
         "RFC 7591",

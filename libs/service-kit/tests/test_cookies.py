@@ -102,6 +102,7 @@ def test_a_name_that_only_resembles_it_is_another_cookie(line: bytes) -> None:
     assert value_in(line) is None
 
 
+@pytest.mark.standard("RFC 6265 4.2.2")
 @pytest.mark.parametrize(
     "lines",
     [
@@ -116,6 +117,7 @@ def test_a_cookie_that_comes_twice_is_none(lines: list[bytes]) -> None:
     assert value_in(*lines) is None
 
 
+@pytest.mark.standard("RFC 6265 4.2.1")
 @pytest.mark.parametrize(
     "value", [b'"S"', b"\\123", b"%53", b"", b"S\xa0", b"\x85S", b"S\x00", b"a=b", b'"a\\"b"']
 )

@@ -83,7 +83,7 @@ def cookie_lines(lines: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
     return [(b"cookie", line) for line in lines]
 
 
-@pytest.mark.standard("RFC 6749 10.12", "RFC 9700 4.7")
+@pytest.mark.standard("RFC 6265 8.6", "RFC 6749 10.12", "RFC 9700 4.7")
 @ON_ONE_SERVER
 @EVERY_PLANT
 async def test_a_planted_cookie_finishes_nobody_elses_sign_in(

@@ -12,11 +12,11 @@ from uuid import NAMESPACE_URL, uuid5
 import httpx
 import httpx2
 import pytest
-from fastapi import FastAPI
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.inbound import encode_header_value
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 
 from mcp_server.app import run_public_app
 from mcp_server.handle_verifier import HandleVerifier
@@ -202,7 +202,7 @@ class World:
 class Door:
     """The front door: raw HTTP requests and the SDK's own client."""
 
-    app: FastAPI
+    app: ASGIApp
     http: httpx.AsyncClient
 
     @asynccontextmanager

@@ -204,6 +204,24 @@ async def test_how_long_a_document_may_be_kept_is_read_from_its_headers(
     assert fetched.fresh_for == timedelta(minutes=9)
 
 
+async def test_every_line_of_its_freshness_counts(host: DocumentHost, open_fetcher: Open) -> None:
+    host.respond = answer(GOOD, Cache_Control="max-age=86400", cache_control="no-cache")
+    fetched = await open_fetcher()(URL, max_bytes=MAX_BYTES)
+    assert fetched.fresh_for == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("application/json", "text/html"), ("text/html", "application/json")],
+)
+async def test_a_second_media_type_does_not_make_it_json(
+    host: DocumentHost, open_fetcher: Open, first: str, second: str
+) -> None:
+    host.respond = answer(GOOD, content_type=first, CONTENT_TYPE=second)
+    with unavailable("JSON"):
+        await open_fetcher()(URL, max_bytes=MAX_BYTES)
+
+
 async def test_so_many_are_fetched_at_once_and_no_more(
     host: DocumentHost, open_fetcher: Open
 ) -> None:

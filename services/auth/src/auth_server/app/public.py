@@ -41,6 +41,7 @@ from auth_server.pages.rendering import Pages
 from auth_server.pages.static_files import STATIC_PATH, static_files
 from service_kit.client_address import ClientAddress, parse_trusted_proxies
 from service_kit.cookies import CookiesApart
+from service_kit.https_only import https_only
 from service_kit.logging import RequestLog
 from service_kit.metrics import RequestMetrics
 
@@ -48,9 +49,11 @@ from service_kit.metrics import RequestMetrics
 def create_public_app(resources: Resources) -> ASGIApp:
     """The application behind the ingress: OAuth endpoints, callback and pages."""
     api = create_public_api(resources)
-    app = RequestMetrics(CrossOrigin(api), registry=resources.registry)
-    trusted = parse_trusted_proxies(resources.settings.auth_trusted_proxies)
-    return CookiesApart(ClientAddress(RequestLog(app), trusted))
+    app: ASGIApp = RequestMetrics(CrossOrigin(api), registry=resources.registry)
+    settings = resources.settings
+    trusted = parse_trusted_proxies(settings.auth_trusted_proxies)
+    app = CookiesApart(ClientAddress(RequestLog(app), trusted))
+    return https_only(app, settings.auth_public_url)
 
 
 def create_public_api(resources: Resources) -> FastAPI:

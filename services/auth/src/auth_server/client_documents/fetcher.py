@@ -98,7 +98,10 @@ class HttpDocuments:
         ) as response:
             _check_head(response, max_bytes)
             body = await _read_bounded(response.content, max_bytes)
-            return FetchedDocument(parse_document(body), fresh_for(response.headers, self._now()))
+            # RFC 9110 5.3: several lines of a list are one.
+            caching = response.headers.copy()
+            caching["Cache-Control"] = ", ".join(caching.getall("Cache-Control", []))
+            return FetchedDocument(parse_document(body), fresh_for(caching, self._now()))
 
 
 def open_documents(hosts: DocumentHosts, now: Callable[[], datetime]) -> HttpDocuments:

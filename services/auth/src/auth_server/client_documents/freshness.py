@@ -40,8 +40,8 @@ def _lifetime(
 def _directives(value: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in value.split(","):
-        name, _, argument = part.strip().partition("=")
-        found.setdefault(name.strip().lower(), argument.strip().strip('"'))
+        name, _, argument = part.strip(" \t").partition("=")
+        found.setdefault(name.lower(), argument.strip('"'))
     return found
 
 

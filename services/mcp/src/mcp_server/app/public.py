@@ -32,6 +32,7 @@ from mcp_server.tools import TodoServer, create_server, protect_request_state
 from service_kit.client_address import ClientAddress, parse_trusted_proxies
 from service_kit.cookies import CookiesApart
 from service_kit.errors import install_problem_handlers
+from service_kit.https_only import https_only
 from service_kit.logging import RequestLog
 from service_kit.metrics import RequestMetrics
 
@@ -42,7 +43,7 @@ RESOURCE_NAME = "Todos"
 @asynccontextmanager
 async def run_public_app(
     settings: Settings, verifier: HandleVerifier, todo_api: TodoApi, registry: CollectorRegistry
-) -> AsyncIterator[FastAPI]:
+) -> AsyncIterator[ASGIApp]:
     """Yield the public application while the SDK's session manager runs behind it."""
     server = create_todo_server(settings, todo_api, registry)
     async with open_rate_limits(settings, registry) as limits:
@@ -85,7 +86,7 @@ def create_public_app(
     verifier: HandleVerifier,
     limits: RateLimits,
     registry: CollectorRegistry,
-) -> FastAPI:
+) -> ASGIApp:
     """Build the application of the public port: the metadata and the MCP endpoint.
 
     The caller runs `server.session_manager.run()` for as long as it serves this application.
@@ -110,7 +111,8 @@ def create_public_app(
     trusted = parse_trusted_proxies(settings.mcp_trusted_proxies)
     app.add_middleware(ClientAddress, trusted=trusted)
     app.add_middleware(CookiesApart)
-    return app
+    # Around everything: the framework answers what fails unexpectedly outside of its middleware.
+    return https_only(app, resource)
 
 
 class _NotedRoute(Route):
