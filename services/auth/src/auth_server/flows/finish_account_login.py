@@ -18,6 +18,7 @@ from auth_server.domain.grants import Subject
 from auth_server.domain.handles import Digest, digest, new_secret
 from auth_server.domain.lifetimes import Lifetimes
 from auth_server.domain.upstream_tokens import UpstreamTokens
+from auth_server.flows.client_answers import Returned
 from auth_server.flows.finish_login import UpstreamAnswer
 from auth_server.flows.send_revocations import SendRevocations
 from auth_server.storage.database import Database
@@ -43,7 +44,7 @@ class FinishAccountLogin:
     now: Callable[[], datetime]
 
     async def __call__(
-        self, answer: UpstreamAnswer, browser_digest: Digest, *, replaces: Digest | None
+        self, answer: UpstreamAnswer, returned: Returned, *, replaces: Digest | None
     ) -> str | None:
         """Begin a session and return its secret, for the cookie; end the one that it `replaces`.
 
@@ -52,7 +53,7 @@ class FinishAccountLogin:
         """
         async with self.database.transaction() as tx:
             pending = await tx.account_logins.take(
-                digest(answer.state), browser_digest, now=self.now()
+                returned.state_digest, returned.started, now=self.now()
             )
         if pending is None:
             return None

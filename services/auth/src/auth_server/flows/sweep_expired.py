@@ -67,7 +67,15 @@ class SweepExpired:
         return {
             "account_logins": lambda tx: tx.account_logins.delete_expired(now=now, limit=BATCH),
             "account_sessions": lambda tx: tx.account_sessions.delete_expired(now=now, limit=BATCH),
-            "authorizations": lambda tx: tx.authorizations.delete_expired(now=now, limit=BATCH),
+            "late_sign_ons": lambda tx: tx.authorizations.erase_secrets(
+                expired_by=now, answered_before=now - lifetimes.repeated_answer, limit=BATCH
+            ),
+            "authorizations": lambda tx: tx.authorizations.delete_expired(
+                before=now - lifetimes.late, limit=BATCH
+            ),
+            "consent_decisions": lambda tx: tx.consent_decisions.delete_expired(
+                now=now, limit=BATCH
+            ),
             "codes": lambda tx: tx.codes.delete_expired(before=no_replay, limit=BATCH),
             "sealed_answers": lambda tx: tx.handles.erase_sealed_answers(
                 before=now - lifetimes.refresh_grace, limit=BATCH

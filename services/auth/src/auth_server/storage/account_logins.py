@@ -1,5 +1,6 @@
 """Sign-ins to the account page that wait at PingOne: each is spent by one statement."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -45,14 +46,14 @@ class AccountLogins:
         )
 
     async def take(
-        self, state_digest: Digest, browser_digest: Digest, *, now: datetime
+        self, state_digest: Digest, started: Sequence[Digest], *, now: datetime
     ) -> PendingAccountLogin | None:
         """PingOne answered: spend the state. Another browser and an expired row both get None."""
         taken = await self._connection.execute(
             delete(account_logins)
             .where(
                 account_logins.c.state_digest == state_digest,
-                account_logins.c.browser_digest == browser_digest,
+                account_logins.c.browser_digest.in_(started),
                 account_logins.c.expires_at > now,
             )
             .returning(account_logins)

@@ -58,6 +58,17 @@ class Codes:
             expires_at=row["expires_at"],
         )
 
+    async def is_open(self, code_digest: Digest, *, now: datetime) -> bool:
+        """Whether the code could still be redeemed."""
+        found = await self._connection.execute(
+            select(codes.c.grant_id).where(
+                codes.c.code_digest == code_digest,
+                codes.c.redeemed_at.is_(None),
+                codes.c.expires_at > now,
+            )
+        )
+        return found.one_or_none() is not None
+
     async def grant_of_redeemed(self, code_digest: Digest, client_id: str) -> str | None:
         """The grant of a code that this client redeemed before (RFC 6749 4.1.2: a replay)."""
         found = await self._connection.execute(
