@@ -48,6 +48,8 @@ def neighbours(draw: st.DrawFn) -> tuple[Uri, Uri]:
 
 def may_receive(registered: Uri, requested: Uri) -> bool:
     """The same rule, read from RFC 8252 7.3: all but the port is equal, on loopback and http."""
+    if ":" in (registered.port, requested.port):
+        return False  # a port that is none, for some programs
     if registered == requested:
         return True
     apart_from_port = replace(registered, port="") == replace(requested, port="")
@@ -66,10 +68,9 @@ def test_an_address_receives_a_code_only_if_it_was_registered_but_for_a_loopback
 
 
 def _lowered(registered: Uri, requested: Uri) -> bool:
-    # On loopback the letters' case of scheme and host, and an empty query, name the same place.
+    # On loopback the letters' case of scheme and host names the same place.
     def same_place(uri: Uri) -> Uri:
-        query = "" if uri.query == "?" else uri.query
-        return replace(uri, scheme=uri.scheme.lower(), host=uri.host.lower(), query=query)
+        return replace(uri, scheme=uri.scheme.lower(), host=uri.host.lower())
 
     return may_receive(same_place(registered), same_place(requested))
 
@@ -86,8 +87,8 @@ def test_on_loopback_only_digits_may_stand_where_the_port_is(uri: Uri, port: str
     registered = replace(uri, scheme="http", host="127.0.0.1", port="")
     requested = f"http://127.0.0.1:{port}{registered.path}{registered.query}"
     if is_match(str(registered), requested):
-        assert re.fullmatch(r"[0-9]*", port, re.ASCII)
-        assert port == "" or int(port) <= 65535
+        assert re.fullmatch(r"[1-9][0-9]{0,4}", port, re.ASCII)
+        assert int(port) <= 65535
 
 
 @given(URIS, URIS)

@@ -33,7 +33,7 @@ async def read_message(
     receive: Receive, limits: BodyLimits, *, declared_length: str | None
 ) -> dict[str, Any]:
     """Return the one JSON object of a request body; raise Refusal or ClientGone."""
-    if declared_length is not None and declared_length.isascii() and declared_length.isdecimal():
+    if declared_length is not None and declared_length.isdecimal():
         _refuse_if_over(int(declared_length[:20]), limits.max_bytes)
     try:
         async with asyncio.timeout(READ_SECONDS):

@@ -1,4 +1,8 @@
-"""Only `service_kit.cookies` reads cookies: no library's lenient parser decides about anything."""
+"""No library's lenient reading of a request decides about anything in the services.
+
+Only `service_kit.cookies` reads cookies. And nobody asks the framework for the request's URL, which
+it makes of the Host header, and which it cannot make of a query with a raw byte.
+"""
 
 import ast
 from pathlib import Path
@@ -44,3 +48,21 @@ def test_no_service_reads_cookies_by_a_lenient_parser() -> None:
     assert len(_SOURCES) > 200
     for path in _SOURCES:
         assert not readers_in(path.read_text()), path
+
+
+def urls_in(source: str) -> set[str]:
+    """Where a program asks the framework for the URL of a request."""
+    return {
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute)
+        and node.attr in {"url", "base_url", "url_for"}
+        and isinstance(node.value, ast.Name)
+        and node.value.id in {"request", "_request"}
+    }
+
+
+def test_no_service_asks_the_framework_for_the_url_of_a_request() -> None:
+    assert urls_in("path = request.url.path") == {"request.url"}
+    for path in _SOURCES:
+        assert not urls_in(path.read_text()), path
