@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 
 from auth_server.app import Resources, create_internal_app, create_public_app, open_resources
 from auth_server.client_documents.documents import FetchDocument
+from auth_server.flows.sweep_expired import SweepExpired
 from auth_server.settings import AuthSettings
 from pingone_simulator.app import create_app as create_simulator
 from pingone_simulator.settings import SimulatorSettings
@@ -264,6 +265,13 @@ class AuthUnderTest:
         response = await self.introspect(handle)
         assert response.status_code == 200, response.text
         return bool(response.json()["active"])
+
+    async def sweep(self) -> None:
+        """Delete what has expired by now."""
+        resources = self.resources
+        await SweepExpired(
+            resources.database, resources.revoke_grant, resources.lifetimes, resources.now
+        ).until_clean()
 
     async def settle(self) -> None:
         """Await the background work, such as revocations at PingOne."""

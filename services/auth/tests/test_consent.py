@@ -1,14 +1,25 @@
 """`POST /consent`: a decision counts once, and only from the page that this browser was shown."""
 
+import asyncio
+import base64
 from collections.abc import Mapping
+from dataclasses import replace
 
+import httpx2
 import pytest
-from auth_answers import count_rows, error_at_client, host_of, problem_page
-from auth_harness import ISSUER, AuthUnderTest, form_of, redirect_query
-from itsdangerous import TimestampSigner, URLSafeTimedSerializer
+from auth_answers import (
+    code_at_client,
+    count_rows,
+    error_at_client,
+    host_of,
+    outcome_page,
+    problem_page,
+)
+from auth_harness import ISSUER, AuthUnderTest, PassOn, form_of, redirect_query
 from sqlalchemy import select
 
-from auth_server.storage.tables import authorizations, grants
+from auth_server.endpoints.sealed_form import SealedForm
+from auth_server.storage.tables import authorizations, consent_decisions, consents, grants
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ON_ONE_SERVER = pytest.mark.asyncio(loop_scope="module")
@@ -34,7 +45,7 @@ async def test_the_upstream_state_exists_only_after_the_approval(auth: AuthUnder
 
     browser = auth.new_browser()
     consent = await auth.authorize(browser)
-    assert await stored() == [(None, None, None)]
+    assert await stored() == []
     assert not auth.pingone.requests
     sent = redirect_query(await auth.decide(browser, consent))
     [after] = await stored()
@@ -42,6 +53,12 @@ async def test_the_upstream_state_exists_only_after_the_approval(auth: AuthUnder
         assert column
         assert sent["state"].encode() not in column
         assert sent["nonce"].encode() not in column
+
+
+async def test_a_flood_of_strangers_at_authorize_writes_no_row(auth: AuthUnderTest) -> None:
+    await asyncio.gather(*[auth.authorize(auth.new_browser()) for _ in range(20)])
+    for table in (authorizations, consent_decisions, consents):
+        assert await count_rows(auth, table) == 0
 
 
 @pytest.mark.standard(
@@ -74,64 +91,131 @@ async def test_denying_tells_the_client_and_leaves_nothing_behind(auth: AuthUnde
     assert await count_rows(auth, authorizations) == 0
     # Nothing was remembered, and the page cannot be taken up again.
     assert (await auth.authorize(browser)).status_code == 200
-    problem_page(await auth.decide(browser, consent))
+    assert "You denied this request" in outcome_page(await auth.decide(browser, consent))
 
 
-@pytest.mark.parametrize("second", ["allow", "deny"])
-async def test_a_second_click_after_allow_decides_nothing(auth: AuthUnderTest, second: str) -> None:
-    browser = auth.new_browser()
-    consent = await auth.authorize(browser)
-    to_pingone = await auth.decide(browser, consent)
-    assert "no longer open" in problem_page(await auth.decide(browser, consent, second))
-    # The first click still leads to the end.
-    back = await auth.back(browser, await auth.sign_on(browser, to_pingone))
-    assert "code" in redirect_query(back)
-    problem_page(await auth.decide(browser, consent, second))
-
-
-async def test_a_page_that_was_left_open_for_ten_minutes_decides_nothing(
+async def test_deny_pressed_twice_tells_the_client_whichever_answer_the_browser_follows(
     auth: AuthUnderTest,
 ) -> None:
     browser = auth.new_browser()
     consent = await auth.authorize(browser)
-    auth.clock.advance(minutes=10)
-    assert "no longer open" in problem_page(await auth.decide(browser, consent))
-    assert "no longer open" in problem_page(await auth.decide(browser, consent, "deny"))
+    for _ in range(2):
+        assert error_at_client(await auth.decide(browser, consent, "deny")) == "access_denied"
 
 
-@ON_SQLITE
-async def test_a_form_token_is_refused_after_ten_minutes(
-    auth: AuthUnderTest, monkeypatch: pytest.MonkeyPatch
+async def test_allow_pressed_again_starts_again_and_either_way_ends_with_a_code(
+    auth: AuthUnderTest,
 ) -> None:
-    def at(seconds: int) -> None:
-        monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _self: 1_000_000 + seconds)
-
     browser = auth.new_browser()
-    at(0)
-    one, two = await auth.authorize(browser), await auth.authorize(browser)
-    at(600)
-    assert host_of(await auth.decide(browser, one)) == "localhost:9080"
-    at(601)
-    assert "could not be accepted" in problem_page(await auth.decide(browser, two))
+    consent = await auth.authorize(browser)
+    clicks = [await auth.decide(browser, consent) for _ in range(2)]
+    assert len({redirect_query(click)["state"] for click in clicks}) == 2
+    code_at_client(await auth.back(browser, await auth.sign_on(browser, clicks[-1])))
+
+
+async def test_one_form_gives_one_grant_however_often_it_is_allowed(auth: AuthUnderTest) -> None:
+    browser = auth.new_browser()
+    consent = await auth.authorize(browser)
+    clicks = [await auth.decide(browser, consent) for _ in range(4)]
+    answers = [await auth.sign_on(browser, click) for click in clicks]
+    ended = [await auth.back(browser, answer) for answer in answers]
+    code_at_client(ended[0])
+    for loser in ended[1:]:
+        assert "The app is connected" in outcome_page(loser)
+    assert await count_rows(auth, grants) == 1
+    for decision in ("allow", "deny"):
+        again = outcome_page(await auth.decide(browser, consent, decision))
+        assert "The app is connected" in again
+        assert 'href="/account"' in again
+
+
+async def test_concurrent_callbacks_of_one_form_give_one_grant_and_the_others_tokens_are_revoked(
+    auth: AuthUnderTest,
+) -> None:
+    browser = auth.new_browser()
+    consent = await auth.authorize(browser)
+    clicks = [await auth.decide(browser, consent) for _ in range(4)]
+    answers = [await auth.sign_on(browser, click) for click in clicks]
+    ended = await asyncio.gather(*[auth.back(browser, answer) for answer in answers])
+    assert sorted(response.status_code for response in ended) == [200, 200, 200, 303]
+    assert await count_rows(auth, grants) == 1
+    await auth.settle()
+    revoked = [r for r in auth.pingone.requests if r.url.path.endswith("/revoke")]
+    redeemed = [r for r in auth.pingone.requests if r.url.path.endswith("/token")]
+    assert len(revoked) == len(redeemed) - 1
+
+
+async def test_at_most_four_states_of_a_form_are_live(auth: AuthUnderTest) -> None:
+    browser = auth.new_browser()
+    consent = await auth.authorize(browser)
+    clicks = await asyncio.gather(*[auth.decide(browser, consent) for _ in range(10)])
+    assert all(host_of(click) == "localhost:9080" for click in clicks)
+    assert await count_rows(auth, authorizations) == 4
+
+
+async def test_deny_after_allow_ends_the_sign_on_that_is_under_way(auth: AuthUnderTest) -> None:
+    browser = auth.new_browser()
+    consent = await auth.authorize(browser)
+    to_pingone = await auth.decide(browser, consent)
+    assert error_at_client(await auth.decide(browser, consent, "deny")) == "access_denied"
+    late = await auth.back(browser, await auth.sign_on(browser, to_pingone))
+    assert "You denied this request" in outcome_page(late)
+    assert await count_rows(auth, grants) == 0
+
+
+async def test_deny_while_pingone_answers_revokes_what_it_issued(auth: AuthUnderTest) -> None:
+    browser = auth.new_browser()
+    consent = await auth.authorize(browser)
+    to_pingone = await auth.decide(browser, consent)
+    answer = await auth.sign_on(browser, to_pingone)
+
+    async def denied_meanwhile(request: httpx2.Request, pass_on: PassOn) -> httpx2.Response:
+        auth.pingone.intercept = None
+        issued = await pass_on(request)
+        assert error_at_client(await auth.decide(browser, consent, "deny")) == "access_denied"
+        return issued
+
+    auth.pingone.intercept = denied_meanwhile
+    assert "You denied this request" in outcome_page(await auth.back(browser, answer))
+    assert await count_rows(auth, grants) == 0
+    await auth.settle()
+    assert any(r.url.path.endswith("/revoke") for r in auth.pingone.requests)
+
+
+async def test_a_page_that_was_left_open_for_an_hour_is_too_late_and_the_client_is_told(
+    auth: AuthUnderTest,
+) -> None:
+    browser = auth.new_browser()
+    consent = await auth.authorize(browser)
+    auth.clock.advance(hours=1)
+    assert error_at_client(await auth.decide(browser, consent)) == "access_denied"
+    assert error_at_client(await auth.decide(browser, consent, "deny")) == "access_denied"
+    assert await count_rows(auth, authorizations) == 0
+    auth.clock.advance(hours=1)
+    assert "could not be accepted" in problem_page(await auth.decide(browser, consent))
 
 
 @ON_ONE_SERVER
 @pytest.mark.parametrize(
     "changes",
     [
-        {"csrf_token": None},
-        {"csrf_token": ""},
-        {"csrf_token": "made-up"},
-        {"csrf_token": "\u20ac.\u20ac.\u20ac"},
-        {"authorization_id": None},
-        {"authorization_id": ""},
-        {"authorization_id": "another"},
+        {"sealed": None},
+        {"sealed": ""},
+        {"sealed": "made-up"},
+        {"sealed": "AQAA"},
+        {"sealed": "AQ" * 40},
+        {"sealed": "\u20ac.\u20ac.\u20ac"},
+        {"form_id": None},
+        {"form_id": ""},
+        {"form_id": "another"},
+        {"form_id": "x" * 22},
         {"decision": None},
         {"decision": ""},
         {"decision": "ALLOW"},
         {"decision": "maybe"},
         {"decision": ["allow", "deny"]},
-        {"csrf_token": ["", ""]},
+        {"sealed": ["", ""]},
+        {"upstream_state": "another"},
         {"an_extension": "nul\x00"},
         {"an_extension": "x" * 70_000},
     ],
@@ -150,22 +234,50 @@ async def test_a_form_that_is_not_as_it_was_shown_decides_nothing(
 
 
 @ON_SQLITE
-async def test_the_token_of_another_authorization_decides_nothing(auth: AuthUnderTest) -> None:
+async def test_what_another_form_sealed_decides_nothing(auth: AuthUnderTest) -> None:
     browser = auth.new_browser()
-    one, two = await auth.authorize(browser), await auth.authorize(browser)
-    mixed = form_of(one) | {"csrf_token": form_of(two)["csrf_token"], "decision": "allow"}
-    problem_page(await browser.post("/consent", data=mixed))
+    one, two = form_of(await auth.authorize(browser)), form_of(await auth.authorize(browser))
+    for mixed in (one | {"sealed": two["sealed"]}, one | {"form_id": two["form_id"]}):
+        problem_page(await browser.post("/consent", data={**mixed, "decision": "allow"}))
 
 
 @ON_SQLITE
-async def test_a_token_that_another_key_signed_decides_nothing(auth: AuthUnderTest) -> None:
+async def test_what_was_sealed_and_changed_decides_nothing(auth: AuthUnderTest) -> None:
     browser = auth.new_browser()
     form = form_of(await auth.authorize(browser))
-    ours = URLSafeTimedSerializer("a-cookie-key-for-the-tests-only", salt="consent-form")
-    theirs = URLSafeTimedSerializer("another-key", salt="consent-form")
-    content = ours.loads(form["csrf_token"])  # signed, not secret
-    forged = form | {"csrf_token": str(theirs.dumps(content)), "decision": "allow"}
-    problem_page(await browser.post("/consent", data=forged))
+    sealed = bytearray(base64.urlsafe_b64decode(form["sealed"]))
+    for position in (0, 1, 8, 9, 25, -1):  # version, time, nonce, text and tag
+        changed = sealed.copy()
+        changed[position] ^= 1
+        forged = form | {"sealed": base64.urlsafe_b64encode(changed).decode(), "decision": "allow"}
+        problem_page(await browser.post("/consent", data=forged))
+
+
+@ON_SQLITE
+async def test_what_another_key_sealed_decides_nothing(auth: AuthUnderTest) -> None:
+    browser = auth.new_browser()
+    form = form_of(await auth.authorize(browser))
+    [secret] = [c.value.partition(".")[2] for c in browser.cookies.jar if "_asked_" in c.name]
+    ours = SealedForm("consent-form", ISSUER, ["a-cookie-key-for-the-tests-only"], auth.clock)
+    unsealed = ours.unseal(form["sealed"], form_id=form["form_id"], secret=secret)
+    assert unsealed is not None
+    for other in (
+        replace(ours, cookie_keys=["another-key"]),
+        replace(ours, purpose="another"),
+        replace(ours, issuer="https://another.example"),
+    ):
+        sealed = other.seal(unsealed.content, form_id=form["form_id"], secret=secret)
+        forged = form | {"sealed": sealed, "decision": "allow"}
+        problem_page(await browser.post("/consent", data=forged))
+
+
+async def test_allow_checks_the_request_again(auth: AuthUnderTest) -> None:
+    browser = auth.new_browser()
+    consent = await auth.authorize(browser)
+    async with auth.resources.database.transaction() as tx:
+        await tx.clients.disable(auth.client_id, now=auth.clock())
+    assert "not known here" in problem_page(await auth.decide(browser, consent), status=401)
+    assert await count_rows(auth, authorizations) == 0
 
 
 @pytest.mark.standard("RFC 6749 10.12", "MCP 2026-07-28 security: consent page")
@@ -178,6 +290,7 @@ async def test_a_token_that_another_key_signed_decides_nothing(auth: AuthUnderTe
         {"sec-fetch-site": "none"},
         {"origin": "https://evil.example"},
         {"origin": "null"},
+        {"origin": "null", "sec-fetch-site": "cross-site"},
         {"origin": "http://localhost:8081"},
         {"origin": "http://localhost:8080.evil.example"},
         {"origin": ISSUER, "sec-fetch-site": "cross-site"},
@@ -195,8 +308,10 @@ async def test_a_form_from_elsewhere_decides_nothing(
     consent = await shared.authorize(browser)
     form = {**form_of(consent), "decision": "allow"}
     problem_page(await browser.post("/consent", data=form, headers=headers))
-    same_origin = {"origin": ISSUER, "sec-fetch-site": "same-origin"}
-    assert host_of(await browser.post("/consent", data=form, headers=same_origin))
+    for origin in (ISSUER, "null"):  # what a proxy makes of it that hides referrers
+        same_origin = {"origin": origin, "sec-fetch-site": "same-origin"}
+        answer = await browser.post("/consent", data=form, headers=same_origin)
+        assert host_of(answer) == "localhost:9080"
 
 
 @ON_SQLITE
@@ -204,7 +319,7 @@ async def test_a_browser_without_the_cookie_decides_nothing(auth: AuthUnderTest)
     browser = auth.new_browser()
     consent = await auth.authorize(browser)
     browser.cookies.clear()
-    assert "Cookies must be allowed" in problem_page(await auth.decide(browser, consent))
+    assert "did not send back the cookie" in problem_page(await auth.decide(browser, consent))
 
 
 @ON_SQLITE

@@ -1,5 +1,7 @@
 """The public application: OAuth endpoints, PingOne's callback and the pages."""
 
+from datetime import timedelta
+
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.types import ASGIApp
 
@@ -80,7 +82,11 @@ def create_public_api(resources: Resources) -> FastAPI:
 
 
 def _page_routes(resources: Resources, pages: Pages) -> list[APIRouter]:
-    return sign_in_routes(resources, pages, _account_sign_in(resources, pages))
+    account_sign_in = _account_sign_in(resources, pages)
+    return [
+        *sign_in_routes(resources, pages, account_sign_in),
+        _account(resources, pages, account_sign_in).routes(),
+    ]
 
 
 def _account_sign_in(resources: Resources, pages: Pages) -> AccountSignIn:
@@ -88,7 +94,7 @@ def _account_sign_in(resources: Resources, pages: Pages) -> AccountSignIn:
     return AccountSignIn(
         StartAccountLogin(database, resources.pingone, lifetimes, now),
         FinishAccountLogin(database, resources.pingone, resources.send_revocations, lifetimes, now),
-        _account_form(resources, "account-sign-in"),
+        _account_form(resources, "account-sign-in", lifetimes.consent_form),
         sign_in_cookies(resources, "asked"),
         sign_in_cookies(resources, "started"),
         AccountCookie(resources.settings.is_development),
@@ -103,21 +109,16 @@ def _account(resources: Resources, pages: Pages, sign_in: AccountSignIn) -> Acco
         AccountSessionOf(database, now),
         ListConnectedApps(resources.configured_clients, database, now),
         DisconnectApps(database, resources.revoke_grant, now),
-        _account_form(resources, "account"),
+        _account_form(resources, "account", resources.lifetimes.account_session),
         sign_in.account_cookie,
         pages,
         resources.protected,
     )
 
 
-def _account_form(resources: Resources, purpose: str) -> SignedForm:
+def _account_form(resources: Resources, purpose: str, lifetime: timedelta) -> SignedForm:
     settings = resources.settings
-    return SignedForm(
-        purpose,
-        settings.auth_public_url,
-        settings.cookie_keys,
-        resources.lifetimes.account_session,
-    )
+    return SignedForm(purpose, settings.auth_public_url, settings.cookie_keys, lifetime)
 
 
 def _exchange_code(resources: Resources) -> ExchangeCode:
