@@ -257,7 +257,7 @@ async def test_what_was_sealed_and_changed_decides_nothing(auth: AuthUnderTest) 
 async def test_what_another_key_sealed_decides_nothing(auth: AuthUnderTest) -> None:
     browser = auth.new_browser()
     form = form_of(await auth.authorize(browser))
-    [secret] = [c.value.partition(".")[2] for c in browser.cookies.jar if "_asked_" in c.name]
+    _, _, secret = browser.cookies[f"mcp_pingone_asked_{form['form_id']}"].partition(".")
     ours = SealedForm("consent-form", ISSUER, ["a-cookie-key-for-the-tests-only"], auth.clock)
     unsealed = ours.unseal(form["sealed"], form_id=form["form_id"], secret=secret)
     assert unsealed is not None
