@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 # An installed uv is used as it is; without one, the environment brings its own (hash-pinned).
-UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/$(BIN)/uv)
+UV := $(shell command -v uv 2>/dev/null || echo $(abspath $(BIN)/uv))
 PYTHON ?= $(or $(UV_PYTHON),python3)
 MEMBERS := libs/service-kit services/auth services/mcp services/todo-api dev/pingone-simulator
 MEMBER_PROJECTS := $(MEMBERS:%=%/pyproject.toml)
@@ -40,6 +40,9 @@ clean: ## Remove the embedded state: databases, generated keys, logs
 
 test: $(VENV)/.installed ## All tests, on SQLite and on a PostgreSQL and a Valkey that they bring themselves
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --no-loadscope-reorder $(PYTEST_ARGS)
+
+test-pythons: $(VENV)/.installed ## A chosen part of the tests, on the oldest and the newest Python of this machine
+	$(BIN)/python tests/pythons/run.py
 
 prove: $(VENV)/.installed ## The proofs with their full numbers, on a cluster of real processes; writes docs/proofs.md
 	PROOFS=long $(BIN)/python -m pytest tests/proofs -v $(PYTEST_ARGS)
@@ -78,10 +81,10 @@ real-clients: $(VENV)/.installed ## Programs from npm sign in and call tools: SD
 
 ##@ Maintain
 
-COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+COMPILE = "$(UV)" pip compile --quiet --universal --python-version 3.11.2 --generate-hashes \
 	--no-emit-index-url --no-emit-package mcp-pingone-service-kit --custom-compile-command "make lock" $(LOCK_ARGS)
 
-lock: $(VENV)/bin/python ## Recompile requirements/*.txt (LOCK_ARGS="--upgrade" takes newer releases)
+lock: $(VENV)/.uv ## Recompile requirements/*.txt (LOCK_ARGS="--upgrade" takes newer releases)
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) requirements/build.in -o requirements/build.txt
 	$(COMPILE) requirements/development.in $(MEMBER_PROJECTS) -o requirements/development.txt
@@ -100,17 +103,22 @@ help: ## Print this help
 		/^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
 		/^[a-z-]+:.*## / {printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-# The environment: created once, installed again whenever a lock or a member's metadata changes.
+# The environment: created once, installed again whenever a lock or a member's metadata changes. What fails halfway is
+# begun again the next time.
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "mcp-pingone needs Python 3.11 or newer; point PYTHON at one: make PYTHON=/path/to/python3.12"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	@test -x "$(UV)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@command -v "$(PYTHON)" >/dev/null || { echo "there is no $(PYTHON) here; point PYTHON at one: make PYTHON=/path/to/python3.13"; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(v < (3, 11, 2) or v == (3, 12, 0))' \
+		|| { echo "mcp-pingone needs Python 3.11.2 or newer, and not 3.12.0; point PYTHON at one: make PYTHON=/path/to/python3.13"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(VENV)/.installed: $(VENV)/bin/python requirements/development.txt $(MEMBER_PROJECTS)
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/development.txt
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS:%=-e ./%)
+$(VENV)/.uv: $(VENV)/bin/python requirements/uv.txt
+	@test -x "$(UV)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.uv requirements/development.txt $(MEMBER_PROJECTS)
+	"$(UV)" pip install --quiet --python $(BIN)/python --require-hashes -r requirements/development.txt
+	"$(UV)" pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS:%=-e ./%)
 	@echo "$(CURDIR)/dev" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/mcp_pingone_local_stack.pth"
 	@touch $@
 
-.PHONY: demo dev compose migrate clean test prove check check-deploy compose-test conformance real-clients format format-check lint types imports lock distclean help
+.PHONY: demo dev compose migrate clean test test-pythons prove check check-deploy compose-test conformance real-clients format format-check lint types imports lock distclean help

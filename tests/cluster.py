@@ -29,7 +29,14 @@ POLL_SECONDS = 0.05
 # Loads come from a few grants and one address, as no load does elsewhere. They are counted, in
 # Valkey, but not refused.
 PLENTY = dict.fromkeys(
-    ("AUTH_LIMIT_REFRESH", "MCP_LIMIT_TOOL_CALLS", "MCP_LIMIT_FAILURES"), "1000000/minute"
+    (
+        "AUTH_LIMIT_REFRESH",
+        "AUTH_LIMIT_REGISTER",
+        "AUTH_LIMIT_PAGES",
+        "MCP_LIMIT_TOOL_CALLS",
+        "MCP_LIMIT_FAILURES",
+    ),
+    "1000000/minute",
 )
 
 

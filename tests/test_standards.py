@@ -36,7 +36,7 @@ STANDARDS: Final = (
         "RFC 8252",
     ),
     *("RFC 8414", "RFC 8707", "RFC 9068", "RFC 9207", "RFC 9457", "RFC 9700", "RFC 9728"),
-    *("OAuth 2.1", "OIDC Core", "CIMD draft", "MCP 2026-07-28", "MCP 2025-11-25"),
+    *("Fetch Metadata", "OAuth 2.1", "OIDC Core", "CIMD draft", "MCP 2026-07-28", "MCP 2025-11-25"),
 )
 
 

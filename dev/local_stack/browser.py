@@ -1,7 +1,8 @@
 """A scripted browser with a person in front of it, who decides on consent and signs on.
 
-It keeps cookies and follows redirects as browsers do: a cookie of localhost goes to every port, and
-a form carries Origin and Sec-Fetch-Site. It stops where a real one would reach the MCP client.
+It keeps cookies and follows redirects as browsers do: a cookie of localhost goes to every port, a
+form carries Origin, and each request says that a window goes there (Fetch Metadata). It stops where
+a real one would reach the MCP client.
 """
 
 from dataclasses import dataclass, field
@@ -89,7 +90,7 @@ class Browser:
         """
         pages: list[tuple[PageKind, Page]] = []
         redirects: list[str] = []
-        request = self._http.build_request("GET", url, headers={"Sec-Fetch-Site": "none"})
+        request = self._http.build_request("GET", url, headers=_navigation("none"))
         for _ in range(_MAX_STEPS):
             response = await self._http.send(request)
             location = _redirect_target(response)
@@ -97,7 +98,9 @@ class Browser:
                 redirects.append(location)
                 if _without_query(location) == redirect_uri:
                     return Visit(location, tuple(pages), tuple(redirects))
-                request = self._http.build_request("GET", location)
+                # All is at localhost, on several ports; and what a person typed stays theirs.
+                site = "none" if request.headers["Sec-Fetch-Site"] == "none" else "same-site"
+                request = self._http.build_request("GET", location, headers=_navigation(site))
                 continue
             page = read_page(str(response.url), response.text)
             kind, form, filled = _answer(page, person)
@@ -110,9 +113,17 @@ class Browser:
         here, there = _origin(page.url), _origin(target)
         headers = {
             "Origin": here,
-            "Sec-Fetch-Site": "same-origin" if here == there else "same-site",
+            **_navigation("same-origin" if here == there else "same-site"),
         }
         return self._http.build_request("POST", target, data=filled, headers=headers)
+
+
+def _navigation(site: str) -> dict[str, str]:
+    return {
+        "Sec-Fetch-Site": site,
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+    }
 
 
 def _answer(page: Page, person: Person) -> tuple[PageKind, Form, dict[str, str]]:

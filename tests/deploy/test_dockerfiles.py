@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pythons.promise import image_version
 
 ROOT = Path(__file__).parents[2]
 IMAGES = {
@@ -46,7 +47,7 @@ def test_the_folders_tested_here_are_all_that_have_a_dockerfile() -> None:
 def test_both_stages_begin_with_the_base_that_the_builder_chose(
     instructions: list[tuple[str, str]],
 ) -> None:
-    assert instructions[0] == ("ARG", "BASE_IMAGE=python:3.13-slim")
+    assert instructions[0] == ("ARG", f"BASE_IMAGE=python:{image_version()}-slim")
     stages = [argument for name, argument in instructions if name == "FROM"]
     assert stages == ["${BASE_IMAGE} AS builder", "${BASE_IMAGE}"]
 

@@ -27,7 +27,7 @@ DEADLINE_SECONDS = 30.0
 POLL_SECONDS = 0.02
 MODERN = "2026-07-28"
 IS_LONG = os.environ.get("PROOFS") == "long"
-ROWS = 25
+ROWS = 27
 DOCUMENT = Path(__file__).parents[2] / "docs" / "proofs.md"
 
 CEILING = 100_000 if IS_LONG else 200
@@ -37,6 +37,7 @@ CEILING = 100_000 if IS_LONG else 200
 ENVIRONMENT = {
     "AUTH_CLIENT_CEILING": str(CEILING),
     "AUTH_TRUSTED_PROXIES": "127.0.0.1,::1",
+    "MCP_TRUSTED_PROXIES": "127.0.0.1,::1",
     "AUTH_REFRESH_GRACE_SECONDS": "60",
     "SIMULATOR_ACCESS_TOKEN_SECONDS": "3600",
     "SIMULATOR_REFRESH_GRACE_SECONDS": "0",
@@ -89,8 +90,8 @@ def note(record_property: Callable[[str, object], None]) -> Callable[[int, str, 
 
 
 @pytest.fixture
-def times() -> Callable[[int, int], int]:
-    """How often: in every test run, and in `make prove`."""
+def times() -> Callable[[Any, Any], Any]:
+    """How often, or with what: in every test run, and in `make prove`."""
     return lambda short, long: long if IS_LONG else short
 
 

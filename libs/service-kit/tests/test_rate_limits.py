@@ -6,7 +6,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 from rate_limit_clock import RateLimitClock
 
-from service_kit.rate_limits import Budget, RateLimiter, check_redis_url, parse_limits
+from service_kit.rate_limits import (
+    Budget,
+    Charge,
+    RateLimiter,
+    Refusal,
+    check_redis_url,
+    parse_limits,
+)
 
 
 class Limits:
@@ -131,6 +138,50 @@ async def test_keys_and_budgets_do_not_count_for_each_other() -> None:
     assert await limits.hits(1, budget("1/minute"), "a", "bc") == [61]
 
 
+@pytest.mark.parametrize("first", [0, 1, 4, 9])
+@pytest.mark.parametrize("cost", [1, 3, 10])
+async def test_a_cost_fits_after_the_time_that_was_told_and_not_a_second_before(
+    rate_limit_clock: RateLimitClock, first: int, cost: int
+) -> None:
+    limiter, spent = Limits().limiter, budget("10/minute")
+    if first:
+        assert await limiter.hit(spent, "somebody", cost=first) is None
+    rate_limit_clock.advance(70)  # into the next window
+    assert await limiter.hit(spent, "somebody", cost=10 - first) is None
+    wait = await limiter.hit(spent, "somebody", cost=cost)
+    while wait is None:
+        wait = await limiter.hit(spent, "somebody", cost=cost)
+    rate_limit_clock.advance(wait - 1.001)
+    assert await limiter.hit(spent, "somebody", cost=cost) is not None
+    rate_limit_clock.advance(1.001)
+    assert await limiter.hit(spent, "somebody", cost=cost) is None
+
+
+@pytest.mark.usefixtures("rate_limit_clock")
+async def test_charges_are_made_in_turn_and_a_refusal_leaves_those_before_it_made() -> None:
+    limits = Limits()
+    messages, calls = budget("3/minute", "messages"), budget("1/minute", "calls")
+    charges = [Charge(messages, ("somebody",)), Charge(calls, ("somebody",))]
+    assert await limits.limiter.hit_in_turn(*charges) is None
+    assert await limits.limiter.hit_in_turn(*charges) == Refusal(calls, 61)
+    assert await limits.limiter.hit_in_turn(*charges) == Refusal(calls, 61)
+    assert await limits.limiter.hit_in_turn(*charges) == Refusal(messages, 61)
+    assert (limits.refused("messages"), limits.refused("calls")) == (1, 2)
+
+
+async def test_a_refusal_by_a_long_window_is_not_charged_to_a_short_one(
+    rate_limit_clock: RateLimitClock,
+) -> None:
+    limits = Limits()
+    spent = budget("2/minute;2/hour")
+    await limits.hits(2, spent, "somebody")
+    rate_limit_clock.advance(120)
+    assert (await limits.hits(5, spent, "somebody")).count(None) == 0
+    assert await limits.limiter.peek(budget("2/minute"), "somebody") is None
+    rate_limit_clock.advance(7200)
+    assert await limits.hits(2, spent, "somebody") == [None, None]
+
+
 @pytest.mark.usefixtures("rate_limit_clock")
 async def test_to_peek_is_not_to_spend() -> None:
     limits = Limits()
@@ -151,7 +202,7 @@ async def test_a_flood_of_keys_stays_bounded_and_locks_nobody_out() -> None:
     await limits.hits(1, budget("1/hour"), "somebody")
     for number in range(10_000):
         assert await limits.limiter.hit(budget("1/hour"), f"flood-{number}") is None
-    counters = limits.limiter._storage._counters  # type: ignore[union-attr]
+    counters = limits.limiter._counters._counters
     assert len(counters) <= 100
     assert await limits.limiter.hit(budget("1/hour"), "somebody") is None
 

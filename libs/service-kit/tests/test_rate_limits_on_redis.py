@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 import redis.asyncio
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 from valkey_servers import ValkeyProcess
 
 from service_kit import rate_limits
-from service_kit.rate_limits import PAUSE_SECONDS, Budget, RateLimiter, parse_limits
+from service_kit.rate_limit_counters import RedisCounters
+from service_kit.rate_limits import PAUSE_SECONDS, Budget, Charge, RateLimiter, parse_limits
 
 NAMESPACE = "https://auth.example.com"
 BUDGET = Budget("sign-ins", parse_limits("5/minute"))
@@ -75,6 +75,59 @@ async def test_a_thousand_at_once_get_exactly_what_there_is(
     )
     assert answers.count(None) == 5
     assert [replica.passed_unlimited for replica in replicas] == [0, 0]
+
+
+@pytest.mark.usefixtures("patient_rate_limits")
+async def test_however_many_budgets_and_windows_it_is_one_round_trip_also_if_it_is_refused(
+    new_valkey: Callable[[], ValkeyProcess], new_replica: Callable[..., Replica]
+) -> None:
+    valkey = new_valkey()
+    limiter = new_replica(valkey.url).limiter
+    messages = Budget("messages", parse_limits("100/minute;200/hour;300/day"))
+    calls = Budget("calls", parse_limits("2/minute;50/hour"))
+    charges = [Charge(messages, ("grant",), 2), Charge(calls, ("grant",))]
+    assert await limiter.hit_in_turn(*charges) is None  # it has the script from here on
+    client = redis.asyncio.Redis.from_url(valkey.url, decode_responses=True)
+    try:
+
+        async def scripts_run() -> int:
+            statistics = await client.info("commandstats")
+            assert statistics["cmdstat_script|load"]["calls"] == 1
+            return int(statistics["cmdstat_evalsha"]["calls"])
+
+        before = await scripts_run()
+        answers = [await limiter.hit_in_turn(*charges) for _ in range(3)]
+        assert await scripts_run() - before == 3
+        assert await limiter.peek(calls, "grant") is not None
+        assert await scripts_run() - before == 4
+    finally:
+        await client.aclose()
+    assert [answer and answer.budget for answer in answers] == [None, calls, calls]
+
+
+@pytest.mark.usefixtures("patient_rate_limits")
+async def test_a_refusal_takes_nothing_from_the_other_windows_of_its_budget(
+    new_valkey: Callable[[], ValkeyProcess], new_replica: Callable[..., Replica]
+) -> None:
+    limiter = new_replica(new_valkey().url).limiter
+    short, long = parse_limits("7/minute;5/hour")
+    key = "windows"
+    for cost, fits in ((3, True), (3, False), (3, False), (1, True), (1, True), (1, False)):
+        answer = await limiter.hit(Budget("both", (short, long)), key, cost=cost)
+        assert (answer is None) is fits
+    # The short window holds the five that passed, and not the seven that did not.
+    assert await limiter.hit(Budget("both", (short,)), key, cost=2) is None
+    assert await limiter.hit(Budget("both", (short,)), key) is not None
+
+
+@pytest.mark.usefixtures("patient_rate_limits")
+async def test_to_peek_spends_nothing_in_redis_either(
+    valkey_url: str, new_replica: Callable[..., Replica]
+) -> None:
+    replica = new_replica(valkey_url)
+    for _ in range(20):
+        assert await replica.limiter.peek(BUDGET, "looked at") is None
+    assert (await replica.hits(6, "looked at")).count(None) == 5
 
 
 @pytest.mark.usefixtures("patient_rate_limits")
@@ -174,11 +227,10 @@ async def test_a_redis_that_is_slow_and_not_away_does_not_make_a_queue_without_e
 ) -> None:
     answers = asyncio.Event()
 
-    async def slow(*_question: object) -> bool:
+    async def slow(*_question: object, **_options: object) -> None:
         await answers.wait()
-        return True
 
-    monkeypatch.setattr(SlidingWindowCounterRateLimiter, "hit", slow)
+    monkeypatch.setattr(RedisCounters, "hit_windows", slow)
     monkeypatch.setattr(rate_limits, "TIMEOUT_SECONDS", 60.0)
     monkeypatch.setattr(rate_limits, "TURN_SECONDS", 0.01)
     replica = new_replica(valkey_url)

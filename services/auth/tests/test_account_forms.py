@@ -8,20 +8,21 @@ from account_steps import DISCONNECT, DISCONNECT_ALL, SIGN_IN, SIGN_OUT, Page, l
 from auth_answers import count_rows, problem_page
 from auth_back_channel import database_outage
 from auth_harness import ISSUER, AuthUnderTest, form_of
+from fetch_headers import navigation
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
 from auth_server.storage.tables import account_logins, account_sessions
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ELSEWHERE: tuple[dict[str, str], ...] = (
-    {"sec-fetch-site": "cross-site"},
-    {"sec-fetch-site": "same-site"},
-    {"sec-fetch-site": "none"},
+    navigation("cross-site"),
+    navigation("same-site"),
+    navigation("none"),
     {"origin": "https://evil.example"},
     {"origin": "null"},
     {"origin": "http://localhost:8081"},
-    {"origin": ISSUER, "sec-fetch-site": "cross-site"},
-    {"origin": "https://evil.example", "sec-fetch-site": "same-origin"},
+    {"origin": ISSUER, **navigation("cross-site")},
+    {"origin": "https://evil.example", **navigation("same-origin")},
     {"content-type": "application/json"},
     {"content-type": "text/plain"},
 )
@@ -97,7 +98,7 @@ async def test_a_form_from_another_site_changes_nothing(auth: AuthUnderTest, act
     assert await auth.is_active(access)
     assert await count_rows(auth, account_logins) == 0
     assert await count_rows(auth, account_sessions) == (action != SIGN_IN)
-    same_origin = {"origin": ISSUER, "sec-fetch-site": "same-origin"}
+    same_origin = {"origin": ISSUER, **navigation("same-origin")}
     assert (await browser.post(action, data=fields, headers=same_origin)).has_redirect_location
 
 

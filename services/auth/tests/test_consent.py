@@ -16,6 +16,7 @@ from auth_answers import (
     problem_page,
 )
 from auth_harness import ISSUER, AuthUnderTest, PassOn, form_of, redirect_query
+from fetch_headers import navigation
 from sqlalchemy import select
 
 from auth_server.endpoints.sealed_form import SealedForm
@@ -285,16 +286,16 @@ async def test_allow_checks_the_request_again(auth: AuthUnderTest) -> None:
 @pytest.mark.parametrize(
     "headers",
     [
-        {"sec-fetch-site": "cross-site"},
-        {"sec-fetch-site": "same-site"},
-        {"sec-fetch-site": "none"},
+        navigation("cross-site"),
+        navigation("same-site"),
+        navigation("none"),
         {"origin": "https://evil.example"},
         {"origin": "null"},
-        {"origin": "null", "sec-fetch-site": "cross-site"},
+        {"origin": "null", **navigation("cross-site")},
         {"origin": "http://localhost:8081"},
         {"origin": "http://localhost:8080.evil.example"},
-        {"origin": ISSUER, "sec-fetch-site": "cross-site"},
-        {"origin": "https://evil.example", "sec-fetch-site": "same-origin"},
+        {"origin": ISSUER, **navigation("cross-site")},
+        {"origin": "https://evil.example", **navigation("same-origin")},
         {"content-type": "application/json"},
         {"content-type": "text/plain"},
         {"content-type": "multipart/form-data; boundary=x"},
@@ -309,7 +310,7 @@ async def test_a_form_from_elsewhere_decides_nothing(
     form = {**form_of(consent), "decision": "allow"}
     problem_page(await browser.post("/consent", data=form, headers=headers))
     for origin in (ISSUER, "null"):  # what a proxy makes of it that hides referrers
-        same_origin = {"origin": origin, "sec-fetch-site": "same-origin"}
+        same_origin = {"origin": origin, **navigation("same-origin")}
         answer = await browser.post("/consent", data=form, headers=same_origin)
         assert host_of(answer) == "localhost:9080"
 

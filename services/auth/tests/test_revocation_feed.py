@@ -1,23 +1,26 @@
 """`GET /revocations`: who is told, of what, and what a stream promises by its heartbeats."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import httpx2
 import pytest
 from auth_back_channel import is_for, refusal, replica_of
 from auth_harness import INTERNAL, INTROSPECTION_CLIENT, AuthUnderTest
-from revocation_streams import HEARTBEAT, READY, WAIT_SECONDS, reading, served, stream_of
+from prometheus_client import CollectorRegistry
+from revocation_streams import END, HEARTBEAT, READY, WAIT_SECONDS, reading, served, stream_of
 
-from auth_server.app import create_internal_app
+from auth_server.app import Resources, create_internal_app
 from auth_server.domain.grants import RevocationReason
 from auth_server.domain.handles import digest
-from auth_server.domain.resources import ProtectedResources
+from auth_server.domain.resources import ProtectedResource, ProtectedResources
 from auth_server.domain.revocations import Revocation
 from auth_server.flows.revoke_grant import RevokeGrant
 from auth_server.flows.sweep_expired import SweepExpired
+from auth_server.storage.revocation_feed import FeedMetrics, RevocationFeed, SqliteSource
 from auth_server.storage.revocation_feed.postgresql import PROBE_SECONDS
 from service_kit.health import Lifecycle
 
@@ -144,8 +147,8 @@ async def test_a_stream_needs_a_resource_servers_credential(
     assert response.headers["www-authenticate"].startswith("Basic ")
 
 
-@ON_SQLITE
-async def test_a_resource_server_is_told_of_its_own_resource_only(auth: AuthUnderTest) -> None:
+def with_a_neighbour(auth: AuthUnderTest) -> tuple[Resources, ProtectedResource]:
+    """The same process for one resource server more, and that one's resource."""
     own = auth.resources.protected.select([])
     neighbour = replace(
         own,
@@ -153,7 +156,12 @@ async def test_a_resource_server_is_told_of_its_own_resource_only(auth: AuthUnde
         introspection_client_id=NEIGHBOUR[0],
         introspection_client_secret_digest=digest(NEIGHBOUR[1]),
     )
-    resources = replace(auth.resources, protected=ProtectedResources([own, neighbour]))
+    return replace(auth.resources, protected=ProtectedResources([own, neighbour])), neighbour
+
+
+@ON_SQLITE
+async def test_a_resource_server_is_told_of_its_own_resource_only(auth: AuthUnderTest) -> None:
+    resources, neighbour = with_a_neighbour(auth)
     handles, grant_id = await sign_in(auth)
     async with (
         served(create_internal_app(resources, Lifecycle())) as url,
@@ -165,3 +173,46 @@ async def test_a_resource_server_is_told_of_its_own_resource_only(auth: AuthUnde
         resources.revocation_feed.publish(Revocation("theirs", neighbour.identifier))
         assert await mine.next_event() == grant_id
         assert await theirs.next_event() == "theirs"
+
+
+@ON_SQLITE
+async def test_a_server_that_opens_streams_without_end_is_told_so_and_its_neighbour_follows(
+    auth: AuthUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auth_server.storage.revocation_feed.streams.MAX_STREAMS", 6)
+    monkeypatch.setattr("auth_server.storage.revocation_feed.streams.MIN_SHARE", 1)
+    resources, neighbour = with_a_neighbour(auth)
+    now = [0.0]
+    feed = RevocationFeed(
+        SqliteSource(resources.database, resources.now),
+        FeedMetrics(CollectorRegistry()),
+        resources=2,
+        monotonic=lambda: now[0],
+    )
+    resources = replace(resources, revocation_feed=feed)
+    async with (
+        served(create_internal_app(resources, Lifecycle())) as url,
+        AsyncExitStack() as streams,
+    ):
+        readers = []
+        for _ in range(3):
+            readers.append(await streams.enter_async_context(reading(url, NEIGHBOUR)))
+            assert await readers[-1].next() == READY
+        async with httpx.AsyncClient(auth=NEIGHBOUR, trust_env=False) as client:
+            response = await client.get(f"{url}/revocations")
+        assert refusal(response, 429) == "temporarily_unavailable"
+        assert response.headers["retry-after"] == "3"
+        assert "this resource server" in response.json()["error_description"]
+
+        mine = await streams.enter_async_context(reading(url, INTROSPECTION_CLIENT))
+        assert await mine.next() == READY
+        # Later its oldest one goes for the next. Whoever reads that one knows that it has ended.
+        now[0] += 3
+        newest = await streams.enter_async_context(reading(url, NEIGHBOUR))
+        assert await newest.next() == READY
+        assert await readers[0].next_event() == END
+        feed.publish(Revocation("theirs", neighbour.identifier))
+        assert [await one.next_event() for one in (*readers[1:], newest)] == ["theirs"] * 3
+        feed.publish(Revocation("mine", auth.resources.settings.mcp_resource))
+        assert await mine.next_event() == "mine"
+        await feed.close()

@@ -185,7 +185,11 @@ class World:
     async def running(self) -> AsyncIterator["Door"]:
         """Run the public application."""
         async with run_public_app(
-            self.settings(), self.verifier(), self.todo_api, self.registry
+            self.settings(),
+            self.verifier(),
+            self.todo_api,
+            self.registry,
+            monotonic=lambda: self.monotonic,
         ) as app:
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(

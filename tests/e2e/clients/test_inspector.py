@@ -6,6 +6,7 @@ import httpx
 import pytest
 from e2e.clients.known_clients import INSPECTOR_WEB
 from e2e.clients.scripted_client import WELL_KNOWN_RESOURCE, WELL_KNOWN_SERVER, ScriptedClient
+from fetch_headers import said, script
 
 from local_stack.services import StackConfig
 
@@ -84,3 +85,32 @@ async def test_one_registration_serves_the_guided_and_the_quick_way_in(install: 
     guided, quick = sorted(INSPECTOR_WEB.registration["redirect_uris"], reverse=True)
     assert guided == f"{quick}/debug"
     assert client.visits[0].arrived_at.startswith(f"{guided}?")
+
+
+@pytest.mark.parametrize("site", ["same-site", "cross-site"])
+async def test_the_page_itself_registers_gets_its_tokens_and_calls_the_tools(
+    install: Any, http: httpx.AsyncClient, site: str
+) -> None:
+    # Its direct mode: no process of the Inspector's stands in between.
+    http.headers.update({"Origin": PAGE, **script(site)})
+    client: ScriptedClient = await install(INSPECTOR_WEB)
+    await client.connect()
+    for _ in range(2):
+        answer = await client.post_tool_call("list_todos")
+        assert answer.status_code == 200
+        assert "todos" in answer.json()["result"]["structuredContent"]
+        assert answer.headers["access-control-allow-origin"] in {"*", PAGE}
+        await client.refresh()
+
+
+async def test_a_form_or_an_image_on_the_page_reaches_no_endpoint(
+    clients_stack: StackConfig, http: httpx.AsyncClient
+) -> None:
+    for where in ("auth /register", "auth /token", "auth /revoke", "mcp /mcp", "mcp /mcp/"):
+        for mode, dest in (("navigate", "document"), ("no-cors", "image"), ("no-cors", "empty")):
+            answer = await http.post(
+                url_of(clients_stack, where),
+                headers={"Origin": PAGE, **said("same-site", mode, dest)},
+            )
+            assert (where, answer.status_code) == (where, 403)
+            assert answer.json()["type"] == "urn:problem:not-a-cors-request"

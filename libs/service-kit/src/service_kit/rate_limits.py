@@ -14,21 +14,20 @@ import hashlib
 import math
 import re
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import structlog
 from limits import RateLimitItem, parse_many
-from limits.aio.storage import MemoryStorage, RedisStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from prometheus_client import CollectorRegistry, Counter
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+
+from service_kit.rate_limit_counters import BoundedMemory, FullWindow, RedisCounters, Window
 
 # Redis answers within this, or is away; then nobody asks it for a while.
 TIMEOUT_SECONDS: Final = 0.1
@@ -56,10 +55,31 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one key may spend: every one of the limits holds; with none there is no bound."""
+    """What one key may spend: every one of the limits holds; with none there is no bound.
+
+    One that is not shared is each process's own, and never asks Redis.
+    """
 
     name: str
     limits: tuple[RateLimitItem, ...]
+    is_shared: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one key is to spend of a budget: the cost, in what the budget's amounts count."""
+
+    budget: Budget
+    key: tuple[str, ...]
+    cost: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The budget that had no room, and the seconds after which it has."""
+
+    budget: Budget
+    seconds: int
 
 
 def parse_limits(notation: str) -> tuple[RateLimitItem, ...]:
@@ -121,55 +141,66 @@ class RateLimiter:
             registry=registry,
         )
         self._redis = _Redis(redis_url, namespace, registry, monotonic) if redis_url else None
-        storage = self._redis.storage if self._redis else _BoundedMemory(max_counters)
-        self._storage: MemoryStorage | RedisStorage = storage
-        self._strategy = SlidingWindowCounterRateLimiter(storage)
+        self._counters = BoundedMemory(max_counters)
 
-    async def hit(self, budget: Budget, *key: str) -> int | None:
+    async def hit(self, budget: Budget, *key: str, cost: int = 1) -> int | None:
         """Count one; None if it fitted, else the seconds to wait: nothing was counted then."""
-        return await self._decide(budget, key, self._strategy.hit)
+        refusal = await self.hit_in_turn(Charge(budget, key, cost))
+        return None if refusal is None else refusal.seconds
 
-    async def peek(self, budget: Budget, *key: str) -> int | None:
+    async def hit_in_turn(self, *charges: Charge) -> Refusal | None:
+        """Count each charge as long as all fit: one round trip to Redis, however many they are.
+
+        The first that does not fit is not counted; what stands before it is, and stays so.
+        """
+        return await self._decide(charges, keep=True)
+
+    async def peek(self, budget: Budget, *key: str, cost: int = 1) -> int | None:
         """What hit would answer, without counting."""
-        return await self._decide(budget, key, self._strategy.test)
+        refusal = await self._decide([Charge(budget, key, cost)], keep=False)
+        return None if refusal is None else refusal.seconds
+
+    def note_refusal(self, budget: Budget) -> None:
+        """Count a refusal that the caller knew of without asking."""
+        self._limited.labels(budget.name).inc()
 
     async def close(self) -> None:
         """Disconnect. To be called last."""
         if self._redis is not None:
             await self._redis.close()
 
-    async def _decide(
-        self, budget: Budget, key: tuple[str, ...], fits: Callable[..., Awaitable[bool]]
-    ) -> int | None:
-        if not budget.limits:
+    async def _decide(self, charges: Sequence[Charge], *, keep: bool) -> Refusal | None:
+        windows = [
+            Window(limit, _digest(charge.budget.name, *charge.key), charge.cost, number)
+            for number, charge in enumerate(charges)
+            for limit in charge.budget.limits
+        ]
+        if not windows:
             return None
-        digest = _digest(budget.name, *key)
-
-        async def decision() -> int | None:
-            for limit in budget.limits:
-                if not await fits(limit, digest):
-                    return await self._seconds_to_wait(limit, digest)
+        is_shared = all(charge.budget.is_shared for charge in charges)
+        store = self._redis if self._redis is not None and is_shared else self._counters
+        full = await store.hit_windows(windows, keep=keep)
+        if full is None:
             return None
+        window = windows[full.position]
+        budget = charges[window.charge].budget
+        self.note_refusal(budget)
+        return Refusal(budget, _seconds_to_wait(window, full))
 
-        wait = await (decision() if self._redis is None else self._redis.ask(decision))
-        if wait is not None:
-            self._limited.labels(budget.name).inc()
-        return wait
 
-    async def _seconds_to_wait(self, limit: RateLimitItem, digest: str) -> int:
-        window = limit.get_expiry()
-        previous, previous_left, current, current_left = await self._storage.get_sliding_window(
-            limit.key_for(digest), window
-        )
-        room = limit.amount - current
-        if room > 0:
-            # What the previous window still counts for must fall below the room there is.
-            seconds = previous_left - room * window / max(previous, 1)
-        else:
-            # This window must end first; then it is the previous one. It has a window left by then.
-            seconds = current_left - limit.amount * window / max(current, 1)
-        # Room comes after these seconds, not with them; a millisecond is for what is rounded.
-        return max(1, math.floor(seconds + 0.001) + 1)
+def _seconds_to_wait(window: Window, full: FullWindow) -> int:
+    seconds = window.limit.get_expiry()
+    # What is counted must fall below this for the cost to fit.
+    bound = window.limit.amount - window.cost + 1
+    room = bound - full.current
+    if room > 0:
+        # What the previous window still counts for must fall below the room there is.
+        wait = full.previous_left - room * seconds / max(full.previous, 1)
+    else:
+        # This window must end first; then it is the previous one. It has a window left by then.
+        wait = full.current_left - bound * seconds / max(full.current, 1)
+    # Room comes after these seconds, not with them; a millisecond is for what is rounded.
+    return max(1, math.floor(min(wait, 2 * seconds) + 0.001) + 1)
 
 
 def _digest(*parts: str) -> str:
@@ -177,38 +208,6 @@ def _digest(*parts: str) -> str:
     # glance whose it is.
     text = "".join(f"{len(part)}:{part}" for part in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-class _BoundedMemory(MemoryStorage):
-    """The library's algorithm over counters of our own.
-
-    The library's memory grows with every key, and looks through all of it at every hit. These are
-    a fixed number, of which the oldest goes. They need no clock: a counter's key holds the time of
-    its window, so one that is over is never asked for again.
-    """
-
-    def __init__(self, max_counters: int) -> None:
-        super().__init__()
-        self._counters: OrderedDict[str, int] = OrderedDict()
-        self._max_counters = max_counters
-
-    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:  # noqa: ARG002
-        """Add to a counter, which is made if need be."""
-        value = self._counters.get(key, 0) + amount
-        self._counters[key] = value
-        if len(self._counters) > self._max_counters:
-            self._counters.popitem(last=False)
-        return value
-
-    async def decr(self, key: str, amount: int = 1) -> int:
-        """Take back what was added a moment ago."""
-        value = max(self._counters.get(key, 0) - amount, 0)
-        self._counters[key] = value
-        return value
-
-    async def get(self, key: str) -> int:
-        """The counter's value; 0 if there is none."""
-        return self._counters.get(key, 0)
 
 
 class _Redis:
@@ -229,13 +228,7 @@ class _Redis:
             retry=Retry(NoBackoff(), 0),
             client_name="mcp-pingone-limits",
         )
-        pool: Any = self._pool  # the library's annotation knows of simple options only
-        self.storage = RedisStorage(
-            "async+redis://",
-            implementation="redispy",
-            key_prefix=f"mcp-pingone:limits:{namespace}",
-            connection_pool=pool,
-        )
+        self._counters = RedisCounters(self._pool, f"mcp-pingone:limits:{namespace}")
         self._unlimited = Counter(
             "rate_limiter_unavailable_total",
             "Requests that passed unlimited because Redis did not answer in time.",
@@ -246,8 +239,8 @@ class _Redis:
         self._is_away = False
         self._paused_until = 0.0
 
-    async def ask(self, decision: Callable[[], Awaitable[int | None]]) -> int | None:
-        """The decision, or None while Redis is away or has too many questions to answer."""
+    async def hit_windows(self, windows: Sequence[Window], *, keep: bool) -> FullWindow | None:
+        """As RedisCounters; None also while Redis is away, or has too many questions to answer."""
         try:
             async with asyncio.timeout(TURN_SECONDS):
                 await self._asking.acquire()
@@ -255,11 +248,11 @@ class _Redis:
             self._unlimited.inc()
             return None
         try:
-            return await self._ask_in_turn(decision)
+            return await self._ask_in_turn(windows, keep=keep)
         finally:
             self._asking.release()
 
-    async def _ask_in_turn(self, decision: Callable[[], Awaitable[int | None]]) -> int | None:
+    async def _ask_in_turn(self, windows: Sequence[Window], *, keep: bool) -> FullWindow | None:
         is_probe = self._is_away
         if is_probe:
             now = self._monotonic()
@@ -270,14 +263,14 @@ class _Redis:
             self._paused_until = now + PAUSE_SECONDS
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                wait = await decision()
+                full = await self._counters.hit_windows(windows, keep=keep)
         except _FAILURES as error:
             self._lost(error)
             return None
         if is_probe:
             self._is_away = False
             _log.info("rate_limits.redis_back")
-        return wait
+        return full
 
     async def close(self) -> None:
         """Disconnect."""

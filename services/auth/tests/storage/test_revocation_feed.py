@@ -1,93 +1,13 @@
 """The fan-out of revocations in a process, from a source that says what the test tells it to."""
 
-import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
-
 import pytest
-from prometheus_client import CollectorRegistry
-from revocation_streams import WAIT_SECONDS, eventually
+from revocation_streams import eventually
+from scripted_feed import RESOURCE, Channel, Feed, Source, next_of, rest_of, revocation
 from structlog.testing import capture_logs
 
-from auth_server.domain.revocations import Revocation
-from auth_server.storage.revocation_feed import (
-    FeedMetrics,
-    FeedUnavailable,
-    RedisChannel,
-    RevocationFeed,
-)
-from auth_server.storage.revocation_feed.feed import MAX_RECENT, MAX_SUBSCRIBERS, MAX_WAITING
-from auth_server.storage.revocation_feed.listening import Confirm, Hear, SourceLost
-
-RESOURCE = "https://mcp.example.com/mcp"
-
-
-class Source:
-    """Confirms, tells and is lost when the test says so."""
-
-    name = "scripted"
-
-    def __init__(self) -> None:
-        self.listening = 0
-        self.is_reachable = True
-        self.defect: Exception | None = None
-        self._lost = asyncio.Event()
-
-    async def listen(self, hear: Hear, confirm: Confirm) -> None:
-        if not self.is_reachable:
-            raise SourceLost("out of reach")
-        self.hear, self.confirm = hear, confirm
-        self.listening += 1
-        try:
-            confirm()
-            await self._lost.wait()
-        finally:
-            self.listening -= 1
-        self._lost.clear()
-        raise self.defect or SourceLost("as the test wants it")
-
-    def lose(self) -> None:
-        self._lost.set()
-
-
-class Channel(Source, RedisChannel):
-    """Stands for Redis, which whoever reaches it may write to."""
-
-    name = "redis"
-
-    def publish(self, revocation: Revocation) -> None:
-        pass
-
-    async def close(self) -> None:
-        pass
-
-
-class Feed(RevocationFeed):
-    """A feed with its source and its numbers at hand."""
-
-    def __init__(self, accelerator: Channel | None = None) -> None:
-        self.source = Source()
-        self.registry = CollectorRegistry()
-        super().__init__(self.source, FeedMetrics(self.registry), redis=accelerator)
-
-    def number(self, name: str) -> float:
-        value = self.registry.get_sample_value(name)
-        assert value is not None
-        return value
-
-
-async def next_of(items: AsyncIterator[str | None]) -> str | None:
-    async with asyncio.timeout(WAIT_SECONDS):
-        return await anext(items)
-
-
-async def rest_of(items: AsyncIterable[str | None]) -> list[str | None]:
-    """What comes until the stream ends."""
-    async with asyncio.timeout(WAIT_SECONDS):
-        return [item async for item in items]
-
-
-def revocation(number: int, resource: str = RESOURCE) -> Revocation:
-    return Revocation(f"grant-{number}", resource)
+from auth_server.storage.revocation_feed import FeedUnavailable
+from auth_server.storage.revocation_feed.feed import MAX_RECENT
+from auth_server.storage.revocation_feed.streams import MAX_WAITING
 
 
 async def test_it_listens_when_somebody_subscribes_and_stops_some_time_after_the_last(
@@ -121,16 +41,6 @@ async def test_a_reader_that_does_not_read_is_ended() -> None:
     assert feed.number("auth_revocation_overflows_total") == 1
     assert feed.number("auth_revocation_subscribers") == 0
     assert await rest_of(subscription) == []
-    await feed.close()
-
-
-async def test_there_are_so_many_streams_and_no_more() -> None:
-    feed = Feed()
-    subscriptions = [await feed.subscribe(RESOURCE) for _ in range(MAX_SUBSCRIBERS)]
-    with pytest.raises(FeedUnavailable, match="too many"):
-        await feed.subscribe(RESOURCE)
-    subscriptions[0].close()
-    await feed.subscribe(RESOURCE)
     await feed.close()
 
 

@@ -132,7 +132,6 @@ def test_every_encrypted_column_is_rewrapped_but_those_that_no_ring_opens() -> N
         for column in table.columns
         if column.name.endswith("_encrypted") and isinstance(column.type, LargeBinary)
     }
-    sealed_or_proof = {refresh_handles.c.answer_encrypted, encryption_keys.c.proof_encrypted}
     opened_by_no_ring = {
         authorizations.c.answer_encrypted,
         refresh_handles.c.answer_encrypted,

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from mcp_server.bearer.rate_limits import units_of
 from mcp_server.tool_scopes import MINIMAL_SCOPES, SUPPORTED_SCOPES
 from service_kit.client_address import parse_trusted_proxies
 from service_kit.key_files import given_keys, split_keys
@@ -79,13 +80,24 @@ class Settings(ServiceSettings):
     mcp_limit_tool_calls: str = Field(
         "600/minute", description="Tool calls of one grant; empty: no limit."
     )
+    mcp_limit_messages: str = Field(
+        "1200/minute",
+        description="Messages of one grant, tool calls among them, each counted once for every 16"
+        " KiB that its body has begun; empty: no limit.",
+    )
     mcp_limit_failures: str = Field(
-        "600/minute", description="Dead handles from one address; empty: no limit."
+        "600/minute",
+        description="Dead handles from one address, at each replica; empty: no limit.",
+    )
+    mcp_limit_cross_origin: str = Field(
+        "60/minute",
+        description="Dead handles that pages of other origins present from one address, at each"
+        " replica; empty: no limit.",
     )
     mcp_redis_url: SecretStr = Field(
         SecretStr(""),
-        description="redis://host:port: the replicas share these limits; without it each has its"
-        " own. Not auth's database of it.",
+        description="redis://host:port: the replicas share the limits by grant; without it each has"
+        " its own. Not auth's database of it.",
     )
     mcp_trusted_proxies: str = Field(
         "",
@@ -166,7 +178,12 @@ class Settings(ServiceSettings):
             raise ValueError(f"must be one or more of: {' '.join(SUPPORTED_SCOPES)}")
         return value
 
-    @field_validator("mcp_limit_tool_calls", "mcp_limit_failures")
+    @field_validator(
+        "mcp_limit_tool_calls",
+        "mcp_limit_messages",
+        "mcp_limit_failures",
+        "mcp_limit_cross_origin",
+    )
     @classmethod
     def _check_limits(cls, value: str) -> str:
         parse_limits(value)
@@ -198,6 +215,16 @@ class Settings(ServiceSettings):
     @model_validator(mode="after")
     def _check_ports_differ(self) -> Self:
         refuse_same_port(self.mcp_port, self.mcp_internal_port, prefix="MCP")
+        return self
+
+    @model_validator(mode="after")
+    def _check_longest_message_fits(self) -> Self:
+        units = units_of(self.mcp_max_body_bytes)
+        if any(limit.amount < units for limit in parse_limits(self.mcp_limit_messages)):
+            raise ValueError(
+                f"MCP_LIMIT_MESSAGES must allow {units} or more in each window: the longest message"
+                " (MCP_MAX_BODY_BYTES) counts for as many, and would never be let in"
+            )
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from auth_server.app.sign_in import sign_in_cookies, sign_in_routes
 from auth_server.endpoints.account import Account
 from auth_server.endpoints.account_cookie import AccountCookie
 from auth_server.endpoints.account_sign_in import AccountSignIn
+from auth_server.endpoints.browser_requests import is_api, is_page
 from auth_server.endpoints.cross_origin import CrossOrigin
 from auth_server.endpoints.failures import install_failure_handlers
 from auth_server.endpoints.metadata import authorization_server_metadata, metadata_routes
@@ -33,6 +34,7 @@ from auth_server.pages.rendering import Pages
 from auth_server.pages.static_files import STATIC_PATH, static_files
 from service_kit.client_address import ClientAddress, parse_trusted_proxies
 from service_kit.cookies import CookiesApart
+from service_kit.fetch_metadata import ResourceIsolation
 from service_kit.https_only import https_only
 from service_kit.logging import RequestLog
 from service_kit.metrics import RequestMetrics
@@ -41,7 +43,8 @@ from service_kit.metrics import RequestMetrics
 def create_public_app(resources: Resources) -> ASGIApp:
     """The application behind the ingress: OAuth endpoints, callback and pages."""
     api = create_public_api(resources)
-    app: ASGIApp = RequestMetrics(CrossOrigin(api), registry=resources.registry)
+    isolated = ResourceIsolation(CrossOrigin(api), is_page=is_page, is_api=is_api)
+    app: ASGIApp = RequestMetrics(isolated, registry=resources.registry)
     settings = resources.settings
     trusted = parse_trusted_proxies(settings.auth_trusted_proxies)
     app = CookiesApart(ClientAddress(RequestLog(app), trusted))

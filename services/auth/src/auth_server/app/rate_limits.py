@@ -49,6 +49,7 @@ def _budgets(settings: AuthSettings) -> Budgets:
     return Budgets(
         authorize=budget("authorize", settings.auth_limit_authorize),
         pages=budget("pages", settings.auth_limit_pages),
+        cross_origin=budget("cross_origin", settings.auth_limit_cross_origin),
         register=budget("register", settings.auth_limit_register),
         token=budget("token", settings.auth_limit_token),
         token_address=budget("token_address", settings.auth_limit_token_address),

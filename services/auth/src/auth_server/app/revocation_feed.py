@@ -34,4 +34,5 @@ def create_revocation_feed(
         if redis_url
         else None
     )
-    return RevocationFeed(source, metrics, redis=redis)
+    resources = len(settings.protected_resources.all)
+    return RevocationFeed(source, metrics, redis=redis, resources=resources)

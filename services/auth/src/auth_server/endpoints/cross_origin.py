@@ -5,9 +5,9 @@ from typing import Final
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-CROSS_ORIGIN_PATHS: Final = frozenset(
-    {"/.well-known/oauth-authorization-server", "/token", "/register", "/revoke"}
-)
+from auth_server.endpoints.browser_requests import API_PATHS
+
+CROSS_ORIGIN_PATHS: Final = API_PATHS | {"/.well-known/oauth-authorization-server"}
 
 
 class CrossOrigin:

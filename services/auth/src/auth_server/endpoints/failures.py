@@ -15,6 +15,7 @@ from auth_server.domain.errors import (
     TooManyRequests,
 )
 from auth_server.endpoints.account import ACCOUNT_PATHS
+from auth_server.endpoints.browser_requests import PAGE_PATHS
 from auth_server.endpoints.responses import RETRY_AFTER_SECONDS, oauth_error_response
 from auth_server.pages.outcome import Outcome
 from auth_server.pages.problem import ProblemView
@@ -22,9 +23,6 @@ from auth_server.pages.rendering import Pages
 from auth_server.storage.database import StorageUnavailable
 from auth_server.storage.encryption import DecryptionFailed, UnknownEncryptionKey
 from service_kit.errors import install_problem_handlers
-
-# A person looks at what these answer.
-_PAGE_PATHS = frozenset({"/authorize", "/consent", "/callback"}) | ACCOUNT_PATHS
 
 _OUTCOMES: Final = {
     ConsentDecision.ALLOWED: Outcome.CONNECTED,
@@ -49,7 +47,7 @@ def install_failure_handlers(app: FastAPI, pages: Pages) -> None:
     async def oauth_error(request: Request, error: Exception) -> Response:
         if not isinstance(error, OAuthError):
             raise error
-        if request.scope["path"] in _PAGE_PATHS:
+        if request.scope["path"] in PAGE_PATHS:
             page = await cannot_redirect(request, _as_page(error, request.scope["path"]))
             if error.retry_after_seconds is not None:
                 page.headers["Retry-After"] = str(error.retry_after_seconds)

@@ -1,7 +1,8 @@
 """Who is asked to come back later: budgets that nobody can spend for somebody else.
 
 A budget is counted by address, by address and claimed client_id, or by a grant whose handle was
-presented. Never by client_id alone: it is no secret, and anybody may name it.
+presented. Never by client_id alone: it is no secret, and anybody may name it. What a page of
+another origin has a browser send is counted apart: the person there did not choose it.
 """
 
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ from auth_server.domain.clients import Client
 from auth_server.domain.errors import InvalidClient, OAuthError, TooManyRequests
 from auth_server.domain.resources import ProtectedResource, ProtectedResources
 from auth_server.endpoints.account_sign_in import SIGN_IN
+from auth_server.endpoints.browser_requests import is_api
 from auth_server.endpoints.client_authentication import presented_credentials
 from auth_server.endpoints.parameters import Parameters
 from auth_server.endpoints.resource_server import authenticated_resource
 from auth_server.endpoints.responses import note_claimed_client_id
 from auth_server.flows.authenticate_client import AuthenticateClient
 from service_kit.counted_addresses import CountedAddresses
+from service_kit.fetch_metadata import FetchMetadata
 from service_kit.rate_limits import Budget, RateLimiter
 
 
@@ -27,6 +30,7 @@ class Budgets:
 
     authorize: Budget
     pages: Budget
+    cross_origin: Budget
     register: Budget
     token: Budget
     token_address: Budget
@@ -59,7 +63,7 @@ class RateLimits:
         """A dependency of routes: spends before anything of the request is read."""
         address = self.address_of(request)
         if address is not None:
-            await self.spend(self.budgets.of_path(request.scope["path"]), address)
+            await self.spend(self._budget_of(request), address)
 
     async def limit_refresh(self, grant_id: str) -> None:
         """Spend for a grant whose refresh handle was presented."""
@@ -76,6 +80,13 @@ class RateLimits:
     def address_of(self, request: Request) -> str | None:
         """Whom this request's address stands for; None if it tells nobody apart."""
         return self.addresses.key(None if request.client is None else request.client.host)
+
+    def _budget_of(self, request: Request) -> Budget:
+        # The route's path, not the request's: "/register\n" leads to the same endpoint.
+        path = request.scope["route"].path
+        if is_api(path) and is_cross_origin(request):
+            return self.budgets.cross_origin
+        return self.budgets.of_path(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +107,13 @@ class LimitedAuthentication:
         address = self.limits.address_of(request)
         if address is None:
             return await self.authenticate(presented)
-        key = (presented.client_id, address)
+        key: tuple[str, ...] = (presented.client_id, address)
         budgets = self.limits.budgets
-        await self.limits.spend(budgets.token, *key)
+        if is_cross_origin(request):
+            # It has spent its own budget. Its guesses are none of the client's, either.
+            key = (*key, "cross-origin")
+        else:
+            await self.limits.spend(budgets.token, *key)
         if not presented.method.has_secret:
             # There is nothing to guess. An app that was removed always gets its invalid_client; and
             # nobody makes a hosted client, whose people share its client_id and its addresses, sign
@@ -135,6 +150,11 @@ class LimitedResourceServers:
                 key = (claimed, address)
                 await self.limits.spend(self.limits.budgets.introspection_failures, *key)
             raise
+
+
+def is_cross_origin(request: Request) -> bool:
+    """True if a browser says that a page of another origin is behind the request."""
+    return FetchMetadata.of(request.scope["headers"]).is_from_elsewhere
 
 
 def _refuse(seconds: int | None) -> None:

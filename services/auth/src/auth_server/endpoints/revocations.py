@@ -14,10 +14,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from auth_server.domain.errors import TemporarilyUnavailable
+from auth_server.domain.errors import TemporarilyUnavailable, TooManyRequests
 from auth_server.endpoints.rate_limits import LimitedResourceServers
 from auth_server.endpoints.responses import NO_STORE
-from auth_server.storage.revocation_feed import FeedUnavailable, RevocationFeed, Subscription
+from auth_server.storage.revocation_feed import (
+    FeedUnavailable,
+    RevocationFeed,
+    ShareSpent,
+    Subscription,
+)
 
 _READY = "event: ready\ndata: {}\n\n"
 _HEARTBEAT = ":\n\n"
@@ -32,6 +37,13 @@ def revocation_routes(authenticate: LimitedResourceServers, feed: RevocationFeed
         resource = await authenticate(request)
         try:
             subscription = await feed.subscribe(resource.identifier)
+        except ShareSpent as error:
+            raise TooManyRequests(
+                "this resource server has opened its share of streams a moment ago; close one, or"
+                " try again when Retry-After says",
+                detail=str(error),
+                retry_after_seconds=error.seconds,
+            ) from error
         except FeedUnavailable as error:
             raise TemporarilyUnavailable(
                 "the feed is unavailable for now; try again later",

@@ -10,7 +10,9 @@ def is_same_origin(request: Request, issuer: str) -> bool:
     `Origin` into `null`, and that is then no sign of another origin. Browsers that send these
     headers cannot be made to lie in them by another site.
     """
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    if site is None:
-        return origin in {None, issuer}
-    return site == "same-origin" and origin in {None, "null", issuer}
+    # Each line counts: a second one must not hide behind the first.
+    sites = set(request.headers.getlist("sec-fetch-site"))
+    origins = set(request.headers.getlist("origin"))
+    if not sites:
+        return origins <= {issuer}
+    return sites == {"same-origin"} and (origins <= {issuer} or origins == {"null"})

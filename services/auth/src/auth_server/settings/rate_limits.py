@@ -12,6 +12,9 @@ class RateLimitSettings(StoreSettings):
     auth_rate_limits: bool = True
     auth_limit_authorize: str = Field("300/minute", description="by address")
     auth_limit_pages: str = Field("1200/minute", description="by address")
+    auth_limit_cross_origin: str = Field(
+        "60/minute", description="by address, for pages of other origins"
+    )
     auth_limit_register: str = Field("100/minute", description="by address")
     auth_limit_token: str = Field("600/minute", description="by client_id and address")
     auth_limit_token_address: str = Field("3000/minute", description="by address")
@@ -24,6 +27,7 @@ class RateLimitSettings(StoreSettings):
     @field_validator(
         "auth_limit_authorize",
         "auth_limit_pages",
+        "auth_limit_cross_origin",
         "auth_limit_register",
         "auth_limit_token",
         "auth_limit_token_address",

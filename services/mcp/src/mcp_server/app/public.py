@@ -1,7 +1,8 @@
 """The application of the public port: the resource's metadata and the MCP endpoint."""
 
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -32,6 +33,7 @@ from mcp_server.tools import TodoServer, create_server, protect_request_state
 from service_kit.client_address import ClientAddress, parse_trusted_proxies
 from service_kit.cookies import CookiesApart
 from service_kit.errors import install_problem_handlers
+from service_kit.fetch_metadata import ResourceIsolation
 from service_kit.https_only import https_only
 from service_kit.logging import RequestLog
 from service_kit.metrics import RequestMetrics
@@ -42,11 +44,16 @@ RESOURCE_NAME = "Todos"
 
 @asynccontextmanager
 async def run_public_app(
-    settings: Settings, verifier: HandleVerifier, todo_api: TodoApi, registry: CollectorRegistry
+    settings: Settings,
+    verifier: HandleVerifier,
+    todo_api: TodoApi,
+    registry: CollectorRegistry,
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[ASGIApp]:
     """Yield the public application while the SDK's session manager runs behind it."""
     server = create_todo_server(settings, todo_api, registry)
-    async with open_rate_limits(settings, registry) as limits:
+    async with open_rate_limits(settings, registry, monotonic=monotonic) as limits:
         app = create_public_app(settings, server, verifier, limits, registry)
         async with server.session_manager.run():
             yield app
@@ -159,4 +166,4 @@ def _create_mcp_endpoint(
         body_limits=BodyLimits(settings.mcp_max_body_bytes, settings.mcp_max_depth),
         rate_limits=limits,
     )
-    return cross_origin(layer, rules)
+    return ResourceIsolation(cross_origin(layer, rules), is_api=lambda _path: True)

@@ -2,7 +2,7 @@
 
 Host and Origin, method, ambiguous headers, handle, media types, body, protocol version, scope of
 the tool, rate. Pure ASGI: the SDK cannot set a status or a challenge from inside a JSON-RPC
-message.
+message. Whatever comes with a live handle counts as a message of its grant, also what is refused.
 """
 
 from typing import Any
@@ -17,11 +17,13 @@ from mcp_server.bearer.protocol_headers import (
     with_plain_headers,
 )
 from mcp_server.bearer.rate_limits import BudgetSpent, RateLimits
-from mcp_server.bearer.refusals import Challenges, Refusal, refuse_message, too_many_calls
+from mcp_server.bearer.refusals import Challenges, Refusal, refuse_message, too_many
 from mcp_server.bearer.request_body import (
     BodyLimits,
+    BodyReader,
     ClientGone,
-    read_message,
+    parse_message,
+    read_length,
     replay,
     write_message,
 )
@@ -34,6 +36,7 @@ from mcp_server.handle_verifier import (
     attach_caller,
 )
 from mcp_server.tool_scopes import scopes_to_ask_for
+from service_kit.fetch_metadata import FetchMetadata
 
 
 class BearerLayer:
@@ -64,18 +67,13 @@ class BearerLayer:
         headers = Headers(scope=scope)
         try:
             self._check_transport(scope["method"], headers)
-            caller = await self._verify(headers, scope.get("client"))
-            check_media_types(headers)
-            message = await read_message(
-                receive, self._body_limits, declared_length=headers.get("content-length")
-            )
-            # Before anything else: a refusal quotes the message's id, which must be writable, too.
-            body = write_message(message)
-            check_version(message, headers)
-            self._check_scope(message, caller)
-            await self._limit_calls(message, caller)
+            caller = await self._verify(headers, scope)
+            body = await self._admit(headers, receive, caller)
         except Refusal as refusal:
             await refusal.response(scope, receive, send)
+            return
+        except BudgetSpent as spent:
+            await _too_many(spent).response(scope, receive, send)
             return
         except ClientGone:
             return
@@ -101,11 +99,15 @@ class BearerLayer:
             raise refuse_message(405, "This endpoint takes POST only.", headers={"Allow": "POST"})
         refuse_repeated(headers)
 
-    async def _verify(self, headers: Headers, client: tuple[str, int] | None) -> Caller:
+    async def _verify(self, headers: Headers, scope: Scope) -> Caller:
         raw_handle = self._presented_handle(headers)
+        client = scope.get("client")
         try:
             handle = await self._rate_limits.verify(
-                self._verifier, raw_handle, client[0] if client else None
+                self._verifier,
+                raw_handle,
+                client[0] if client else None,
+                is_from_elsewhere=FetchMetadata.of(scope["headers"]).is_from_elsewhere,
             )
             return Caller(self._verifier, raw_handle, handle)
         except HandleInactive:
@@ -125,6 +127,27 @@ class BearerLayer:
             raise self._challenges.handle_missing()
         return raw_handle.lstrip(" ")  # RFC 9110 11.4: any number of spaces follow the scheme
 
+    async def _admit(self, headers: Headers, receive: Receive, caller: Caller) -> bytes:
+        """Return the message as the SDK gets it: checked, counted and written anew."""
+        declared = read_length(headers.get("content-length"))
+        reader = BodyReader(receive, self._body_limits.max_bytes)
+        grant_id = caller.handle.grant_id
+        self._rate_limits.refuse_if_spent(grant_id, declared or 0)
+        try:
+            check_media_types(headers)
+            raw_body = await reader.read(declared)
+            self._rate_limits.refuse_if_spent(grant_id, reader.size)
+            message = parse_message(raw_body, self._body_limits.max_depth)
+            # Before anything else: a refusal quotes the message's id, which must be writable, too.
+            body = write_message(message)
+            check_version(message, headers)
+            self._check_scope(message, caller)
+        except Refusal:
+            await self._count(caller, reader.size)
+            raise
+        await self._count(caller, reader.size, message=message)
+        return body
+
     def _check_scope(self, message: dict[str, Any], caller: Caller) -> None:
         # From the body in both eras: a header is only compared with it later, or not at all.
         tool = message.get("params", {}).get("name") if message["method"] == "tools/call" else None
@@ -133,9 +156,17 @@ class BearerLayer:
             if asked:
                 raise self._challenges.scope_lacking(asked)
 
-    async def _limit_calls(self, message: dict[str, Any], caller: Caller) -> None:
-        if message["method"] == "tools/call":
-            try:
-                await self._rate_limits.spend_call(caller.handle.grant_id)
-            except BudgetSpent as spent:
-                raise too_many_calls(spent.seconds, request_id=message.get("id")) from None
+    async def _count(
+        self, caller: Caller, size: int, *, message: dict[str, Any] | None = None
+    ) -> None:
+        is_tool_call = message is not None and message["method"] == "tools/call"
+        try:
+            await self._rate_limits.spend(caller.handle.grant_id, size, is_tool_call=is_tool_call)
+        except BudgetSpent as spent:
+            request_id = None if message is None else message.get("id")
+            raise _too_many(spent, request_id=request_id) from None
+
+
+def _too_many(spent: BudgetSpent, *, request_id: str | int | None = None) -> Refusal:
+    what = spent.budget.name.replace("_", " ")
+    return too_many(what, spent.seconds, request_id=request_id)

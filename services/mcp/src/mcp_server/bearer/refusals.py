@@ -2,7 +2,7 @@
 
 Refusal                              an answer instead of the SDK's
 ├── refuse_message(...)              JSON-RPC error: the transport's rules
-├── too_many_calls(...)              JSON-RPC error, 429
+├── too_many(...)                    JSON-RPC error, 429
 └── Challenges                       RFC 6750 section 3
     ├── handle_missing               401, no error code: the client has not tried yet
     ├── handle_inactive              401 invalid_token
@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 
 RETRY_AFTER_SECONDS = 2
 # Ours: outside of what JSON-RPC and MCP keep for themselves, -32768 to -32000.
-TOO_MANY_CALLS = 429
+TOO_MANY = 429
 
 
 class Refusal(Exception):
@@ -48,13 +48,13 @@ def refuse_message(
     return Refusal(JSONResponse(body, status_code=status, headers=headers))
 
 
-def too_many_calls(seconds: int, *, request_id: str | int | None) -> Refusal:
-    """429: the grant has called tools too often. The model may read it, so it says what to do."""
+def too_many(what: str, seconds: int, *, request_id: str | int | None) -> Refusal:
+    """429: the grant has sent too much. The model may read it, so it says what to do."""
     unit = "second" if seconds == 1 else "seconds"
     return refuse_message(
         429,
-        f"Too many tool calls in a short time. Wait {seconds} {unit} before the next one.",
-        code=TOO_MANY_CALLS,
+        f"Too many {what} in a short time. Wait {seconds} {unit} before the next one.",
+        code=TOO_MANY,
         data={"retryAfterSeconds": seconds},
         request_id=request_id,
         headers={"Retry-After": str(seconds)},

@@ -29,22 +29,67 @@ class ClientGone(Exception):
     """The client hung up before its request was complete: there is nobody to answer."""
 
 
-async def read_message(
-    receive: Receive, limits: BodyLimits, *, declared_length: str | None
-) -> dict[str, Any]:
-    """Return the one JSON object of a request body; raise Refusal or ClientGone."""
-    if declared_length is not None and declared_length.isdecimal():
-        _refuse_if_over(int(declared_length[:20]), limits.max_bytes)
+class BodyReader:
+    """Reads one request body, and knows how much of it has come."""
+
+    def __init__(self, receive: Receive, max_bytes: int) -> None:
+        self._receive = receive
+        self._max_bytes = max_bytes
+        self.size = 0
+
+    async def read(self, declared_length: int | None) -> bytes:
+        """Return the body; raise Refusal or ClientGone."""
+        self._refuse_if_over(declared_length or 0)
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                return await self._read()
+        except TimeoutError:
+            raise refuse_message(408, "The request body did not arrive in time.") from None
+
+    async def _read(self) -> bytes:
+        chunks: list[bytes] = []
+        while True:
+            event = await self._receive()
+            if event["type"] != "http.request":
+                raise ClientGone
+            chunk = event.get("body", b"")
+            self.size += len(chunk)
+            self._refuse_if_over(self.size)
+            chunks.append(chunk)
+            if not event.get("more_body", False):
+                return b"".join(chunks)
+
+    def _refuse_if_over(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise refuse_message(413, f"A request body may have at most {self._max_bytes} bytes.")
+
+
+def read_length(content_length: str | None) -> int | None:
+    """The length that a client declares; None if there is none, or none that can be read."""
+    if content_length is None or not content_length.isdecimal():
+        return None
+    return int(content_length[:20])
+
+
+def parse_message(body: bytes, max_depth: int) -> dict[str, Any]:
+    """Return the one JSON object of a request body; raise Refusal."""
     try:
-        async with asyncio.timeout(READ_SECONDS):
-            body = await _read(receive, limits.max_bytes)
-    except TimeoutError:
-        raise refuse_message(408, "The request body did not arrive in time.") from None
-    return _parse(body, limits.max_depth)
+        message = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise _not_json() from None
+    if isinstance(message, list):
+        # 2025-03-26 had batches, and no revision after it.
+        raise refuse_message(400, "A batch is not accepted: send each message by itself.")
+    if not _is_message(message):
+        raise refuse_message(400, "The body must be one JSON-RPC 2.0 request or notification.")
+    # Counting brackets is cheap and clears nearly every message; only a suspect is walked.
+    if body.count(b"{") + body.count(b"[") > max_depth and _is_deeper_than(message, max_depth):
+        raise refuse_message(400, f"The message is nested deeper than {max_depth} levels.")
+    return dict(message)
 
 
 def write_message(message: dict[str, Any]) -> bytes:
-    """Serialize a message that read_message returned."""
+    """Serialize a message that parse_message returned."""
     try:
         text = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return text.encode("utf-8")
@@ -60,42 +105,6 @@ def replay(body: bytes, receive: Receive) -> Receive:
         return pending.pop() if pending else await receive()
 
     return receive_again
-
-
-async def _read(receive: Receive, max_bytes: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        event = await receive()
-        if event["type"] != "http.request":
-            raise ClientGone
-        chunk = event.get("body", b"")
-        size += len(chunk)
-        _refuse_if_over(size, max_bytes)
-        chunks.append(chunk)
-        if not event.get("more_body", False):
-            return b"".join(chunks)
-
-
-def _refuse_if_over(size: int, max_bytes: int) -> None:
-    if size > max_bytes:
-        raise refuse_message(413, f"A request body may have at most {max_bytes} bytes.")
-
-
-def _parse(body: bytes, max_depth: int) -> dict[str, Any]:
-    try:
-        message = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise _not_json() from None
-    if isinstance(message, list):
-        # 2025-03-26 had batches, and no revision after it.
-        raise refuse_message(400, "A batch is not accepted: send each message by itself.")
-    if not _is_message(message):
-        raise refuse_message(400, "The body must be one JSON-RPC 2.0 request or notification.")
-    # Counting brackets is cheap and clears nearly every message; only a suspect is walked.
-    if body.count(b"{") + body.count(b"[") > max_depth and _is_deeper_than(message, max_depth):
-        raise refuse_message(400, f"The message is nested deeper than {max_depth} levels.")
-    return dict(message)
 
 
 def _refuse_constant(_name: str) -> NoReturn:

@@ -34,6 +34,7 @@ MAX_GRANT_ID_LENGTH = 256
 _HINTS = {
     401: "INTROSPECTION_CLIENT_ID and INTROSPECTION_CLIENT_SECRET must match auth's",
     404: "AUTH_INTERNAL_URL must be the internal port of an auth that has the feed",
+    429: "more followers with this credential than auth has places for; see its operations.md",
 }
 
 _log = structlog.get_logger(__name__)

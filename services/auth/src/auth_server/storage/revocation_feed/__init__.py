@@ -5,15 +5,16 @@ second, faster path whose loss loses nothing. What any of them tells reaches the
 process through one RevocationFeed.
 """
 
-from auth_server.storage.revocation_feed.feed import (
-    FeedUnavailable,
-    RevocationFeed,
-    Subscription,
-)
+from auth_server.storage.revocation_feed.feed import RevocationFeed
 from auth_server.storage.revocation_feed.listening import FeedMetrics
 from auth_server.storage.revocation_feed.postgresql import PostgresqlSource
 from auth_server.storage.revocation_feed.redis import RedisChannel
 from auth_server.storage.revocation_feed.sqlite import SqliteSource
+from auth_server.storage.revocation_feed.streams import (
+    FeedUnavailable,
+    ShareSpent,
+    Subscription,
+)
 
 __all__ = [
     "FeedMetrics",
@@ -21,6 +22,7 @@ __all__ = [
     "PostgresqlSource",
     "RedisChannel",
     "RevocationFeed",
+    "ShareSpent",
     "SqliteSource",
     "Subscription",
 ]

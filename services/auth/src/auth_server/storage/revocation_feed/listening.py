@@ -62,6 +62,18 @@ class FeedMetrics:
         self.subscribers = Gauge(
             "auth_revocation_subscribers", "Open streams of revocations.", registry=registry
         )
+        self.refused = Counter(
+            "auth_revocation_streams_refused_total",
+            "Streams that were not opened because their resource had its share of new ones.",
+            ["resource"],
+            registry=registry,
+        )
+        self.replaced = Counter(
+            "auth_revocation_streams_replaced_total",
+            "Streams ended to make room for a newer one of their resource.",
+            ["resource"],
+            registry=registry,
+        )
         self.overflows = Counter(
             "auth_revocation_overflows_total",
             "Streams ended because their reader was too slow.",
