@@ -5,17 +5,15 @@ import base64
 from collections.abc import Mapping
 from dataclasses import replace
 
-import httpx2
 import pytest
 from auth_answers import (
-    code_at_client,
     count_rows,
     error_at_client,
     host_of,
     outcome_page,
     problem_page,
 )
-from auth_harness import ISSUER, AuthUnderTest, PassOn, form_of, redirect_query
+from auth_harness import ISSUER, AuthUnderTest, form_of, redirect_query
 from fetch_headers import navigation
 from sqlalchemy import select
 
@@ -93,107 +91,6 @@ async def test_denying_tells_the_client_and_leaves_nothing_behind(auth: AuthUnde
     # Nothing was remembered, and the page cannot be taken up again.
     assert (await auth.authorize(browser)).status_code == 200
     assert "You denied this request" in outcome_page(await auth.decide(browser, consent))
-
-
-async def test_deny_pressed_twice_tells_the_client_whichever_answer_the_browser_follows(
-    auth: AuthUnderTest,
-) -> None:
-    browser = auth.new_browser()
-    consent = await auth.authorize(browser)
-    for _ in range(2):
-        assert error_at_client(await auth.decide(browser, consent, "deny")) == "access_denied"
-
-
-async def test_allow_pressed_again_starts_again_and_either_way_ends_with_a_code(
-    auth: AuthUnderTest,
-) -> None:
-    browser = auth.new_browser()
-    consent = await auth.authorize(browser)
-    clicks = [await auth.decide(browser, consent) for _ in range(2)]
-    assert len({redirect_query(click)["state"] for click in clicks}) == 2
-    code_at_client(await auth.back(browser, await auth.sign_on(browser, clicks[-1])))
-
-
-async def test_one_form_gives_one_grant_however_often_it_is_allowed(auth: AuthUnderTest) -> None:
-    browser = auth.new_browser()
-    consent = await auth.authorize(browser)
-    clicks = [await auth.decide(browser, consent) for _ in range(4)]
-    answers = [await auth.sign_on(browser, click) for click in clicks]
-    ended = [await auth.back(browser, answer) for answer in answers]
-    code_at_client(ended[0])
-    for loser in ended[1:]:
-        assert "The app is connected" in outcome_page(loser)
-    assert await count_rows(auth, grants) == 1
-    for decision in ("allow", "deny"):
-        again = outcome_page(await auth.decide(browser, consent, decision))
-        assert "The app is connected" in again
-        assert 'href="/account"' in again
-
-
-async def test_concurrent_callbacks_of_one_form_give_one_grant_and_the_others_tokens_are_revoked(
-    auth: AuthUnderTest,
-) -> None:
-    browser = auth.new_browser()
-    consent = await auth.authorize(browser)
-    clicks = [await auth.decide(browser, consent) for _ in range(4)]
-    answers = [await auth.sign_on(browser, click) for click in clicks]
-    ended = await asyncio.gather(*[auth.back(browser, answer) for answer in answers])
-    assert sorted(response.status_code for response in ended) == [200, 200, 200, 303]
-    assert await count_rows(auth, grants) == 1
-    await auth.settle()
-    revoked = [r for r in auth.pingone.requests if r.url.path.endswith("/revoke")]
-    redeemed = [r for r in auth.pingone.requests if r.url.path.endswith("/token")]
-    assert len(revoked) == len(redeemed) - 1
-
-
-async def test_at_most_four_states_of_a_form_are_live(auth: AuthUnderTest) -> None:
-    browser = auth.new_browser()
-    consent = await auth.authorize(browser)
-    clicks = await asyncio.gather(*[auth.decide(browser, consent) for _ in range(10)])
-    assert all(host_of(click) == "localhost:9080" for click in clicks)
-    assert await count_rows(auth, authorizations) == 4
-
-
-async def test_deny_after_allow_ends_the_sign_on_that_is_under_way(auth: AuthUnderTest) -> None:
-    browser = auth.new_browser()
-    consent = await auth.authorize(browser)
-    to_pingone = await auth.decide(browser, consent)
-    assert error_at_client(await auth.decide(browser, consent, "deny")) == "access_denied"
-    late = await auth.back(browser, await auth.sign_on(browser, to_pingone))
-    assert "You denied this request" in outcome_page(late)
-    assert await count_rows(auth, grants) == 0
-
-
-async def test_deny_while_pingone_answers_revokes_what_it_issued(auth: AuthUnderTest) -> None:
-    browser = auth.new_browser()
-    consent = await auth.authorize(browser)
-    to_pingone = await auth.decide(browser, consent)
-    answer = await auth.sign_on(browser, to_pingone)
-
-    async def denied_meanwhile(request: httpx2.Request, pass_on: PassOn) -> httpx2.Response:
-        auth.pingone.intercept = None
-        issued = await pass_on(request)
-        assert error_at_client(await auth.decide(browser, consent, "deny")) == "access_denied"
-        return issued
-
-    auth.pingone.intercept = denied_meanwhile
-    assert "You denied this request" in outcome_page(await auth.back(browser, answer))
-    assert await count_rows(auth, grants) == 0
-    await auth.settle()
-    assert any(r.url.path.endswith("/revoke") for r in auth.pingone.requests)
-
-
-async def test_a_page_that_was_left_open_for_an_hour_is_too_late_and_the_client_is_told(
-    auth: AuthUnderTest,
-) -> None:
-    browser = auth.new_browser()
-    consent = await auth.authorize(browser)
-    auth.clock.advance(hours=1)
-    assert error_at_client(await auth.decide(browser, consent)) == "access_denied"
-    assert error_at_client(await auth.decide(browser, consent, "deny")) == "access_denied"
-    assert await count_rows(auth, authorizations) == 0
-    auth.clock.advance(hours=1)
-    assert "could not be accepted" in problem_page(await auth.decide(browser, consent))
 
 
 @ON_ONE_SERVER

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from auth_server.domain.authorizations import AlreadyDecided, AuthorizationFailed
-from auth_server.domain.errors import AccessDenied, OAuthError
+from auth_server.domain.errors import OAuthError
 from auth_server.endpoints.account_consent_form import STATE_FIELD, AccountConsentForm
 from auth_server.endpoints.asked_authorization import AskedAuthorization, ReadAuthorization
 from auth_server.endpoints.browser import BrowserCookie
@@ -64,7 +64,7 @@ class Consent:
         if not submission.is_allowed:
             await self.decide_consent.deny(submission.form_id, authorization)
         if submission.is_late:
-            raise AccessDenied("the page was open for too long")
+            await self.decide_consent.too_late(submission.form_id, authorization)
         if not submission.was_about(authorization):
             return self.consent_form.ask_again(
                 request, authorization, asked.client, submission.query

@@ -65,6 +65,17 @@ class DecideConsent:
             await tx.audit_events.append(allowed, now=self.now())
         return prepared.at_pingone
 
+    async def too_late(self, form_id: str, request: AuthorizationRequest) -> NoReturn:
+        """Refuse an Allow on a page that was open for too long; it decides nothing.
+
+        Always raises: AlreadyDecided, or AuthorizationFailed with access_denied.
+        """
+        async with self.database.reading() as read:
+            decision = await read.consent_decisions.find(form_id)
+        if decision is not None:
+            raise AlreadyDecided(decision)
+        raise AuthorizationFailed(request, AccessDenied("the page was open for too long"))
+
     async def deny(self, form_id: str, request: AuthorizationRequest) -> NoReturn:
         """Decide against it; a sign-on that is under way comes to nothing.
 
