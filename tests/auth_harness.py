@@ -4,6 +4,7 @@ One browser (with a cookie jar, following redirects only when told), one MCP cli
 server talk to the public and the internal application and to PingOne's stand-in over ASGI.
 """
 
+import asyncio
 import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -289,6 +290,7 @@ async def auth_under_test(
     *,
     simulator: dict[str, Any] | None = None,
     fetch_document: FetchDocument | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     **settings: Any,
 ) -> AsyncIterator[AuthUnderTest]:
     """Start the server on a migrated database; `settings` and `simulator` change defaults.
@@ -326,6 +328,7 @@ async def auth_under_test(
         fetch=transport.fetch,
         transport=transport,
         fetch_document=fetch_document or published,
+        sleep=sleep,
     ) as resources:
         auth = AuthUnderTest(
             resources=resources,

@@ -1,14 +1,11 @@
 """`GET /callback`: PingOne's answer belongs to one browser, counts once, and may be an error."""
 
-import asyncio
-
 import httpx
 import pytest
 from auth_answers import (
     code_at_client,
     count_rows,
     error_at_client,
-    outcome_page,
     problem_page,
 )
 from auth_harness import AuthUnderTest, redirect_query
@@ -31,45 +28,6 @@ async def returned(auth: AuthUnderTest, browser: httpx.AsyncClient) -> httpx.Res
     """The redirect with which PingOne sends the browser back after the sign-on."""
     to_pingone, _ = await approved(auth, browser)
     return await auth.sign_on(browser, to_pingone)
-
-
-@pytest.mark.standard("RFC 9700 4.7")
-async def test_a_state_is_spent_once_and_the_same_browser_gets_the_same_answer_again(
-    auth: AuthUnderTest,
-) -> None:
-    browser = auth.new_browser()
-    answer = await returned(auth, browser)
-    code = code_at_client(await auth.back(browser, answer))
-    assert code_at_client(await auth.back(browser, answer)) == code
-    # The replay neither made a second grant nor harmed the first.
-    assert await count_rows(auth, grants) == 1
-    assert (await auth.exchange(code)).status_code == 200
-
-
-async def test_a_code_that_was_redeemed_is_not_sent_again_which_would_end_the_grant(
-    auth: AuthUnderTest,
-) -> None:
-    browser = auth.new_browser()
-    answer = await returned(auth, browser)
-    handles = (await auth.exchange(code_at_client(await auth.back(browser, answer)))).json()
-    assert "The app is connected" in outcome_page(await auth.back(browser, answer))
-    assert await auth.is_active(handles["access_token"])
-
-
-async def test_after_a_minute_a_repetition_gets_a_page(auth: AuthUnderTest) -> None:
-    browser = auth.new_browser()
-    answer = await returned(auth, browser)
-    code_at_client(await auth.back(browser, answer))
-    auth.clock.advance(seconds=60)
-    assert "The app is connected" in outcome_page(await auth.back(browser, answer))
-
-
-async def test_two_callbacks_of_one_state_get_one_code(auth: AuthUnderTest) -> None:
-    browser = auth.new_browser()
-    answer = await returned(auth, browser)
-    both = await asyncio.gather(*[auth.back(browser, answer) for _ in range(5)])
-    assert len({code_at_client(response) for response in both}) == 1
-    assert await count_rows(auth, grants) == 1
 
 
 @pytest.mark.standard("RFC 6749 10.12", "RFC 9700 4.7", "MCP 2026-07-28 security: confused deputy")

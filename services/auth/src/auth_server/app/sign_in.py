@@ -1,6 +1,5 @@
 """Wires the way of a person: /authorize, the consent pages, PingOne's callback."""
 
-import asyncio
 from datetime import timedelta
 from typing import Final, Literal
 
@@ -84,7 +83,7 @@ def sign_in_routes(
             lifetimes,
             _QUESTIONS_TO_PINGONE * timedelta(seconds=settings.pingone_timeout_seconds) + _OWN_WORK,
             now,
-            asyncio.sleep,
+            resources.sleep,
         ),
         resources.resolve_client,
         account_form,
