@@ -91,7 +91,7 @@ async def test_a_cookie_of_another_form_counts_for_nothing_and_costs_no_room(
     page = await shown(auth, browser)
     [own] = [f"{name}={secret}" for name, secret in held(browser, ASKED).items()]
     others = [f"{ASKED}{number:022d}={value}" for number in range(MAX_COOKIES)]
-    browser.headers = httpx.Headers({"cookie": "; ".join([own, *others]).encode()})
+    browser.headers = httpx.Headers([(b"cookie", "; ".join([own, *others]).encode())])
     another = await shown(auth, browser)
     assert len(another.headers.get_list("set-cookie")) == 1
     assert host_of(await auth.decide(browser, page)) == "localhost:9080"

@@ -125,7 +125,9 @@ async def test_the_oldest_of_one_form_or_of_one_browser_and_client_makes_room(
 
     first = await spent(database, one(1), now)  # it is not at PingOne any more
     others = [await start(database, one(minutes)) for minutes in (3, 2, 4, 5, 6)]
-    unrelated = await start(database, replace(one(1), form_id="another", browser_digest=b"other"))
+    unrelated = await start(
+        database, replace(one(1), form_id="another", browser_digest=digest("other"))
+    )
     for pending in (first, unrelated, others[0], *others[2:]):
         assert await stored(database, pending) is not None
     assert await stored(database, others[1]) is None
