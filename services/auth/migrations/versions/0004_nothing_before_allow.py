@@ -32,6 +32,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("form_id", name="pk_consent_decisions"),
     )
     op.create_index("ix_consent_decisions_expires_at", "consent_decisions", ["expires_at"])
+    op.create_table(
+        "spent_account_logins",
+        sa.Column("state_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("browser_digest", sa.LargeBinary(), nullable=False),
+        instant("spent_at"),
+        sa.Column("answer_encrypted", sa.LargeBinary(), nullable=True),
+        instant("expires_at"),
+        sa.PrimaryKeyConstraint("state_digest", name="pk_spent_account_logins"),
+    )
+    op.create_index("ix_spent_account_logins_expires_at", "spent_account_logins", ["expires_at"])
 
 
 def instant(name: str, *, nullable: bool = False) -> sa.Column[object]:

@@ -21,6 +21,7 @@ from auth_server.storage.tables import (
     encryption_keys,
     metadata,
     refresh_handles,
+    spent_account_logins,
     upstream_tokens,
 )
 
@@ -135,6 +136,7 @@ def test_every_encrypted_column_is_rewrapped_but_those_that_no_ring_opens() -> N
     opened_by_no_ring = {
         authorizations.c.answer_encrypted,
         refresh_handles.c.answer_encrypted,
+        spent_account_logins.c.answer_encrypted,
         encryption_keys.c.proof_encrypted,
     }
     assert {item.column for item in COLUMNS} == encrypted - opened_by_no_ring

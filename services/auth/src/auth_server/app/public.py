@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 
 from auth_server.app.rate_limits import public_rate_limits
 from auth_server.app.resources import Resources
-from auth_server.app.sign_in import sign_in_cookies, sign_in_routes
+from auth_server.app.sign_in import longest_finish, sign_in_cookies, sign_in_routes
 from auth_server.endpoints.account import Account
 from auth_server.endpoints.account_cookie import AccountCookie
 from auth_server.endpoints.account_sign_in import AccountSignIn
@@ -28,6 +28,7 @@ from auth_server.flows.issue_handles import IssueHandles
 from auth_server.flows.list_connected_apps import ListConnectedApps
 from auth_server.flows.refresh_handles import RefreshHandles
 from auth_server.flows.register_client import RegisterClient
+from auth_server.flows.repeat_account_login import RepeatAccountLogin
 from auth_server.flows.revoke_handle import RevokeHandle
 from auth_server.flows.start_account_login import StartAccountLogin
 from auth_server.pages.rendering import Pages
@@ -97,6 +98,7 @@ def _account_sign_in(resources: Resources, pages: Pages) -> AccountSignIn:
     return AccountSignIn(
         StartAccountLogin(database, resources.pingone, lifetimes, now),
         FinishAccountLogin(database, resources.pingone, resources.send_revocations, lifetimes, now),
+        RepeatAccountLogin(database, longest_finish(resources), now),
         _account_form(resources, "account-sign-in", lifetimes.consent_form),
         sign_in_cookies(resources, "asked"),
         sign_in_cookies(resources, "started"),

@@ -44,6 +44,12 @@ def sign_in_cookies(resources: Resources, kind: Literal["asked", "started"]) -> 
     )
 
 
+def longest_finish(resources: Resources) -> timedelta:
+    """For how long a process looks at PingOne's answer at the most, unless it was killed."""
+    timeout = timedelta(seconds=resources.settings.pingone_timeout_seconds)
+    return _QUESTIONS_TO_PINGONE * timeout + _OWN_WORK
+
+
 def sign_in_routes(
     resources: Resources, pages: Pages, account_sign_in: AccountSignIn
 ) -> list[APIRouter]:
@@ -81,7 +87,7 @@ def sign_in_routes(
             database,
             resources.revoke_upstream,
             lifetimes,
-            _QUESTIONS_TO_PINGONE * timedelta(seconds=settings.pingone_timeout_seconds) + _OWN_WORK,
+            longest_finish(resources),
             now,
             resources.sleep,
         ),

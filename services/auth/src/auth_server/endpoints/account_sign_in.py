@@ -18,8 +18,11 @@ from auth_server.endpoints.signed_form import TOKEN_FIELD, SignedForm
 from auth_server.flows.client_answers import Returned
 from auth_server.flows.finish_account_login import FinishAccountLogin
 from auth_server.flows.finish_login import UpstreamAnswer
+from auth_server.flows.repeat_account_login import RepeatAccountLogin
+from auth_server.flows.repeat_answer import StillFinishing
 from auth_server.flows.start_account_login import StartAccountLogin
 from auth_server.pages.account import Notice, SignInView
+from auth_server.pages.outcome import Outcome
 from auth_server.pages.rendering import Pages
 
 ACCOUNT: Final = "/account"
@@ -42,6 +45,7 @@ class AccountSignIn:
 
     start: StartAccountLogin
     finish: FinishAccountLogin
+    repeat: RepeatAccountLogin
     form: SignedForm
     asked_cookies: SignInCookies
     started_cookies: SignInCookies
@@ -84,13 +88,21 @@ class AccountSignIn:
         """PingOne's answer, if it is one to a sign-in of this browser; None if it is not."""
         try:
             secret = await self.finish(answer, returned, replaces=self.account_cookie.read(request))
+            return await self._repeated(returned) if secret is None else self._signed_in(secret)
         except AccountLoginFailed as failed:
             _log.info("account.sign_in_failed", failure=failed.failure, detail=str(failed))
             return to_account(_NOTICES[failed.failure])
-        if secret is None:
-            return None
+
+    async def _repeated(self, returned: Returned) -> Response | None:
+        found = await self.repeat(returned)
+        if isinstance(found, StillFinishing):
+            return self.pages.outcome(Outcome.STILL_FINISHING)
+        return None if found is None else self._signed_in(found.session_secret)
+
+    def _signed_in(self, secret: str | None) -> Response:
         response = to_account(None)
-        self.account_cookie.set_on(response, secret)
+        if secret is not None:
+            self.account_cookie.set_on(response, secret)
         return response
 
 

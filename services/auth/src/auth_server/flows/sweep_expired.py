@@ -66,6 +66,9 @@ class SweepExpired:
         out_of_doubt = now - MOST_CLOCK_SKEW
         return {
             "account_logins": lambda tx: tx.account_logins.delete_expired(now=now, limit=BATCH),
+            "account_answers": lambda tx: tx.account_logins.delete_expired_answers(
+                now=now, limit=BATCH
+            ),
             "account_sessions": lambda tx: tx.account_sessions.delete_expired(now=now, limit=BATCH),
             "late_sign_ons": lambda tx: tx.authorizations.erase_secrets(
                 expired_by=now, answered_before=now - lifetimes.repeated_answer, limit=BATCH

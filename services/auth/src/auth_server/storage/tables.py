@@ -254,6 +254,18 @@ account_logins: Final = Table(
     _expires_at(),
 )
 
+# Those that PingOne has answered: what came of one, for a browser that repeats the request.
+spent_account_logins: Final = Table(
+    "spent_account_logins",
+    metadata,
+    Column("state_digest", LargeBinary, primary_key=True),
+    Column("browser_digest", LargeBinary, nullable=False),
+    Column("spent_at", UtcDateTime, nullable=False),
+    # Sealed under the state and the cookie's secret, neither of which is stored.
+    Column("answer_encrypted", LargeBinary),
+    _expires_at(),
+)
+
 account_sessions: Final = Table(
     "account_sessions",
     metadata,
