@@ -9,7 +9,7 @@ the run everything must have happened several times.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from auth_back_channel import refusal
 from grant_model import (
@@ -22,14 +22,15 @@ from grant_model import (
     Code,
     Model,
     ModelGrant,
-    Outcome,
     Refresh,
     Row,
 )
+from grant_outcomes import Outcome
 from grant_service import CLIENT_ID, OTHER_CLIENT_ID, Service
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from auth_server.domain.grants import RevocationReason
 
 A_SECOND = timedelta(seconds=1)
 # What steps aim at; the model knows what comes of it. A sweep ends what cannot be reached.
@@ -38,8 +39,6 @@ AIMS += [Outcome.REPLAYED, Outcome.LATE, Outcome.STOLEN, Outcome.WAITED]
 PEOPLE = ["alice", "bob"]
 # The sign-on whose downstream token dies before its handles do.
 BRIEF = 5
-# Of each example; and how often each outcome must have come about in 30 of them.
-STEPS, AT_LEAST = 20, 3
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 
@@ -69,8 +68,8 @@ class Lifecycle(RuleBasedStateMachine):
     def step(self, aim: Outcome, which: int, callers: int) -> None:
         self.agrees = False
         match aim:
-            case Outcome.SIGNED_ON:
-                self.sign_on(which)
+            case Outcome.SIGNED_ON | Outcome.REPLACED | Outcome.ACCESS_ENDED:
+                self.leave_unredeemed(aim, which)
             case Outcome.SUPERSEDED:
                 self.crowd(which)
             case Outcome.REVOKED | Outcome.NOT_REVOKED:
@@ -96,6 +95,8 @@ class Lifecycle(RuleBasedStateMachine):
             if (access in self.live) is not (access in live):
                 self.introspect(access)
         self.live = self.model.live_access(self.now)
+        self.counts[Outcome.ACCESS_ENDED] += self.model.swept_along
+        self.model.swept_along = 0
         assert self.service.stored() == self.model.stored()
         assert set(self.service.lineages()) <= {1}
         self.agrees = True
@@ -141,18 +142,29 @@ class Lifecycle(RuleBasedStateMachine):
         subject = PEOPLE[which % len(PEOPLE)]
         upstream_until = self.now + (ACCESS / 2 if which == BRIEF else GRANT * 2)
         raw, grant_id = self.service.issue_code(subject, upstream_until)
-        self.counts[Outcome.SUPERSEDED] += self.model.make_room(subject, self.now)
+        replaced = RevocationReason.SUPERSEDED
+        self.counts[Outcome.REPLACED] += self.model.end_unredeemed(subject, replaced, self.now)
         self.counts[Outcome.SIGNED_ON] += 1
         return self.model.create(grant_id, subject, raw, upstream_until, self.now)
+
+    def leave_unredeemed(self, aim: Outcome, which: int) -> None:
+        """Sign on, and then end that without a redemption, if that is the aim."""
+        handle = self.a_handle(Outcome.ROTATED, which) if aim is Outcome.ACCESS_ENDED else None
+        person = which if handle is None else PEOPLE.index(handle.grant.subject)
+        self.sign_on(person)
+        if aim is Outcome.REPLACED:
+            self.sign_on(person)
+        if handle is not None:
+            self.revoke(handle, which, is_own=True)
 
     def crowd(self, which: int) -> None:
         """Sign one person on until a grant must go, which is not the one just used."""
         handle = self.a_handle(Outcome.ROTATED, which)
         person = PEOPLE.index(handle.grant.subject)
-        while len(self.model.alive(handle.grant.subject, self.now)) < GRANTS_PER_CLIENT:
+        while len(self.model.in_use(handle.grant.subject, self.now)) < GRANTS_PER_CLIENT:
             self.present_code(self.sign_on(person).code)
         self.present(handle)
-        self.sign_on(person)
+        self.present_code(self.sign_on(person).code)
 
     def a_code(self, aim: Outcome, which: int) -> Code:
         """A code that is to meet this, if there can be one; time passes where it must."""
@@ -176,8 +188,7 @@ class Lifecycle(RuleBasedStateMachine):
                 self.wait_until(code.expires_at + MEMORY)
                 self.sweep()
             case Outcome.CODE_OF_ENDED:
-                for _ in range(GRANTS_PER_CLIENT):
-                    self.sign_on(PEOPLE.index(code.grant.subject))
+                self.sign_on(PEOPLE.index(code.grant.subject))
         return code
 
     def present_code(self, code: Code, aim: Outcome = Outcome.REDEEMED, callers: int = 1) -> None:
@@ -193,6 +204,7 @@ class Lifecycle(RuleBasedStateMachine):
             self.counts[outcome] += 1
             if outcome is Outcome.REDEEMED:
                 assert answer.status_code == 200, answer.text
+                self.counts[Outcome.SUPERSEDED] += self.model.make_room(code.grant, self.now)
                 self.model.issue(code.grant, answer.json(), self.now)
             else:
                 assert refusal(answer) == "invalid_grant"
@@ -274,27 +286,3 @@ class Lifecycle(RuleBasedStateMachine):
         for moment in (end - A_SECOND, end):
             self.wait_until(moment)
             self.introspect(grant.handles[-1].access)
-
-
-def run_lifecycle(service: Service, **options: Any) -> Counter[Outcome]:
-    """Run examples as the settings say; return how often what came about."""
-    counts = Counter(dict.fromkeys(Outcome, 0))
-    run_state_machine_as_test(
-        type("WithService", (Lifecycle,), {"service": service, "counts": counts}),
-        settings=settings(
-            stateful_step_count=STEPS,
-            database=None,
-            deadline=None,
-            # Not Phase.shrink, which would repeat a failure for minutes: add it to look at one.
-            phases=[Phase.generate],
-            report_multiple_bugs=False,
-            suppress_health_check=[HealthCheck.too_slow],
-            **options,
-        ),
-    )
-    return counts
-
-
-def rare(counts: Counter[Outcome]) -> dict[Outcome, int]:
-    """What has hardly been explored: nothing, after a run that is worth something."""
-    return {outcome: counts[outcome] for outcome in Outcome if counts[outcome] < AT_LEAST}

@@ -6,9 +6,10 @@ The model of grant_lifecycle.py. Time is an argument.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from hashlib import sha256
 from typing import Any
+
+from grant_outcomes import Outcome
 
 from auth_server.domain.grants import RevocationReason
 
@@ -21,36 +22,6 @@ LEAST_LIFE = timedelta(seconds=30)
 GRANTS_PER_CLIENT = 3
 
 Stored = dict[str, set[tuple[Any, ...]]]
-
-
-class Outcome(StrEnum):
-    """What can come of a step."""
-
-    SIGNED_ON = "signed on"
-    SUPERSEDED = "one grant too many: the most idle one ended"
-    REDEEMED = "code redeemed"
-    CODE_REPLAYED = "code replayed: its grant ended"
-    CODE_MISMATCHED = "code with a wrong proof: its grant ended"
-    CODE_EXPIRED = "code too late"
-    CODE_OF_ENDED = "first use of the code of an ended grant"
-    CODE_UNKNOWN = "code that the sweep deleted"
-    CODE_OF_ANOTHER = "another client's code"
-    ROTATED = "handle rotated"
-    REPLAYED = "handle replayed within the grace: the same answer"
-    LATE = "handle replayed within the grace, its successor spent"
-    STOLEN = "handle replayed after the grace: its grant ended"
-    HANDLE_OF_ENDED = "handle of a dead grant"
-    HANDLE_EXPIRED = "handle too late"
-    HANDLE_UNKNOWN = "handle that the sweep deleted"
-    HANDLE_OF_ANOTHER = "another client's handle"
-    AT_ONCE = "one handle by several callers at once"
-    ACCESS_EXPIRED = "access handle alive a second before its end, and dead at it"
-    REVOKED = "grant revoked"
-    NOT_REVOKED = "another client's grant not revoked"
-    UPSTREAM_DEAD = "dead at PingOne: its grant ended"
-    SWEPT = "swept"
-    UNREACHABLE = "grant ended, as nothing leads to it"
-    WAITED = "waited"
 
 
 @dataclass(eq=False)
@@ -120,6 +91,11 @@ class ModelGrant:
         """Its code and all its handles."""
         return [self.code, *self.handles, *(handle.access for handle in self.handles)]
 
+    @property
+    def is_unredeemed(self) -> bool:
+        """Whether its code is known, and was never spent."""
+        return self.code.is_stored and self.code.redeemed_at is None
+
     def is_alive(self, now: datetime) -> bool:
         """Whether its handles can be active."""
         return self.ended_at is None and now < self.expires_at
@@ -144,6 +120,8 @@ class Model:
     """Everything that the clients of one example have ever been given."""
 
     grants: list[ModelGrant] = field(default_factory=list)
+    # How many grants ended because the access of their person did.
+    swept_along: int = 0
 
     def handles(self) -> list[Refresh]:
         """Every refresh handle, by grant, oldest first."""
@@ -166,15 +144,29 @@ class Model:
         self.grants.append(grant)
         return grant
 
-    def alive(self, subject: str, now: datetime) -> list[ModelGrant]:
-        """The active grants of a person, the most recently used first."""
-        alive = [one for one in self.grants if one.subject == subject and one.is_alive(now)]
-        return sorted(alive, key=lambda one: (one.last_used_at, one.created_at), reverse=True)
+    def in_use(self, subject: str, now: datetime) -> list[ModelGrant]:
+        """The active grants of a person whose codes were redeemed, the last used one first."""
+        in_use = [one for one in self.grants if one.subject == subject and one.is_alive(now)]
+        in_use = [one for one in in_use if one.code.redeemed_at is not None]
+        return sorted(in_use, key=lambda one: (one.last_used_at, one.created_at), reverse=True)
 
-    def make_room(self, subject: str, now: datetime) -> int:
-        """End the most idle grants of a person, so that there can be one more; count them."""
-        idle = self.alive(subject, now)[GRANTS_PER_CLIENT - 1 :]
+    def make_room(self, grant: ModelGrant, now: datetime) -> int:
+        """End the most idle grants of a person beside the one just redeemed; count them."""
+        others = [one for one in self.in_use(grant.subject, now) if one is not grant]
+        idle = others[GRANTS_PER_CLIENT - 1 :]
         return sum(one.end(RevocationReason.SUPERSEDED, now) for one in idle)
+
+    def end_unredeemed(self, subject: str, reason: RevocationReason, now: datetime) -> int:
+        """End a person's grants whose codes nobody has redeemed; count them."""
+        unredeemed = [one for one in self.grants if one.subject == subject and one.is_unredeemed]
+        return sum(one.end(reason, now) for one in unredeemed)
+
+    def end_access(self, grant: ModelGrant, reason: RevocationReason, now: datetime) -> bool:
+        """End a grant, and with it those of its person that nobody has redeemed."""
+        if not grant.end(reason, now):
+            return False
+        self.swept_along += self.end_unredeemed(grant.subject, RevocationReason.ACCESS_ENDED, now)
+        return True
 
     def issue(self, grant: ModelGrant, answer: dict[str, Any], now: datetime) -> Refresh:
         """Note the handles of an answer, which must be new ones."""
@@ -202,11 +194,11 @@ class Model:
         """Spend the code; end its grant if it is spent already, or wrongly."""
         outcome = self.code_outcome(code, now)
         if outcome is Outcome.CODE_REPLAYED:
-            code.grant.end(RevocationReason.CODE_REPLAY, now)
+            self.end_access(code.grant, RevocationReason.CODE_REPLAY, now)
         if outcome in {Outcome.REDEEMED, Outcome.CODE_OF_ENDED}:
             code.redeemed_at = now
         if outcome is Outcome.REDEEMED and not is_proven:
-            code.grant.end(RevocationReason.CODE_MISMATCH, now)
+            self.end_access(code.grant, RevocationReason.CODE_MISMATCH, now)
             return Outcome.CODE_MISMATCHED
         return outcome
 
@@ -228,19 +220,19 @@ class Model:
         if outcome is Outcome.ROTATED:
             handle.rotated_at, handle.is_sealed = now, True
         if outcome is Outcome.STOLEN:
-            handle.grant.end(RevocationReason.REFRESH_REUSE, now)
+            self.end_access(handle.grant, RevocationReason.REFRESH_REUSE, now)
         return outcome
 
     def is_active(self, access: Row, now: datetime) -> bool:
         """The answer of introspection, which ends a grant whose token at PingOne is dead."""
         is_dead_upstream = now >= access.grant.upstream_until - LEAST_LIFE
         if access.is_live(now) and is_dead_upstream:
-            access.grant.end(RevocationReason.UPSTREAM_DEAD, now)
+            self.end_access(access.grant, RevocationReason.UPSTREAM_DEAD, now)
         return access.is_live(now)
 
     def revoke(self, row: Row, now: datetime) -> bool:
         """Its client gives the handle back; return whether that ended the grant."""
-        return row.is_stored and row.grant.end(RevocationReason.CLIENT, now)
+        return row.is_stored and self.end_access(row.grant, RevocationReason.CLIENT, now)
 
     def sweep(self, now: datetime) -> int:
         """Forget what has expired, and end what cannot be reached; count the latter."""

@@ -102,7 +102,6 @@ class Service:
         issue_code = IssueCode(
             resources.protected,
             resources.lifetimes,
-            GRANTS_PER_CLIENT,
             resources.revoke_grant,
             resources.now,
         )

@@ -5,8 +5,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from grant_lifecycle import STEPS, rare, run_lifecycle
-from grant_model import Outcome
+from grant_examples import STEPS, rare, run_lifecycle
+from grant_outcomes import Outcome
 from grant_service import service_on
 
 from auth_server.storage.schema import upgrade

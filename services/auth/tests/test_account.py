@@ -157,16 +157,16 @@ async def test_everything_can_be_disconnected_at_once(auth: AuthUnderTest) -> No
 
 
 @pytest.mark.parametrize("which", ["foreign", "unknown", "none", "long"])
-async def test_a_grant_that_is_not_the_persons_stays_and_nobody_learns_of_it(
+async def test_an_app_that_is_not_the_persons_stays_and_nobody_learns_of_it(
     auth: AuthUnderTest, which: str
 ) -> None:
-    bobs = await auth.obtain_handles(username="bob")
-    bobs_grant = (await auth.introspect(bobs["access_token"])).json()["grant_id"]
     browser = auth.new_browser()
     await auth.obtain_handles(browser)
+    auth.client_id = bobs_client = (await auth.register())["client_id"]
+    bobs = await auth.obtain_handles(username="bob")
     fields = (await look(await sign_in(auth, browser))).form(DISCONNECT).fields
-    grant_id = {"foreign": bobs_grant, "unknown": "0", "none": "", "long": "x" * 60_000}[which]
-    response = await browser.post(DISCONNECT, data=fields | {"grant_id": grant_id})
+    client_id = {"foreign": bobs_client, "unknown": "0", "none": "", "long": "x" * 60_000}[which]
+    response = await browser.post(DISCONNECT, data=fields | {"client_id": client_id})
     assert response.headers["location"] == "/account?notice=disconnected"
     assert await auth.is_active(bobs["access_token"])
     assert len((await look(browser)).apps) == 1

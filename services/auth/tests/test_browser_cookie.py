@@ -172,13 +172,9 @@ async def test_two_tabs_have_a_cookie_each_and_both_finish(auth: AuthUnderTest) 
     two_at_pingone = await auth.decide(browser, two)
     assert len(held(browser, ASKED)) == len(held(browser, STARTED)) == 2
     assert held(browser, LONG_LIVED) == long_lived
-    two_back = await auth.back(browser, await auth.sign_on(browser, two_at_pingone))
-    one_back = await auth.back(browser, await auth.sign_on(browser, one_at_pingone))
-    codes = [
-        code_at_client(one_back, state="tab one"),
-        code_at_client(two_back, state="tab two"),
-    ]
-    for code in codes:
+    for at_pingone, state in ((two_at_pingone, "tab two"), (one_at_pingone, "tab one")):
+        returned = await auth.back(browser, await auth.sign_on(browser, at_pingone))
+        code = code_at_client(returned, state=state)
         assert (await auth.exchange(code)).status_code == 200
 
 

@@ -57,12 +57,12 @@ async def test_a_loopback_address_without_a_port_is_matched_with_any(
 async def test_a_copy_serves_as_long_as_its_publisher_says_and_is_then_fetched_again(
     published: AuthUnderTest,
 ) -> None:
-    await published.obtain_code()
+    await published.obtain_handles()
     published.clock.advance(seconds=FRESH.total_seconds() - 1)
-    await published.obtain_code()
+    await published.obtain_handles()
     assert len(published.published.fetched) == 1
     published.clock.advance(seconds=2)
-    await published.obtain_code()
+    await published.obtain_handles()
     assert len(published.published.fetched) == 2
 
 
@@ -202,9 +202,9 @@ async def test_what_failed_is_not_asked_for_again_within_a_minute(auth: AuthUnde
 async def test_a_new_client_is_recorded_once_and_a_new_copy_is_not(
     published: AuthUnderTest,
 ) -> None:
-    await published.obtain_code()
+    await published.obtain_handles()
     published.clock.advance(hours=3)
-    await published.obtain_code()
+    await published.obtain_handles()
     async with published.resources.database.reading_connection() as connection:
         events = await connection.execute(
             select(audit_events.c.event).where(

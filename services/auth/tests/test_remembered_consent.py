@@ -19,7 +19,7 @@ BOTH = "todo_api:read todo_api:write"
 async def connected(auth: AuthUnderTest, scope: str | None = BOTH) -> httpx.AsyncClient:
     """A browser in which alice has connected the client before."""
     browser = auth.new_browser()
-    await auth.obtain_code(browser, scope=scope)
+    await auth.obtain_handles(browser, scope=scope)
     return browser
 
 

@@ -152,10 +152,11 @@ async def test_two_tabs_whose_every_step_is_on_another_replica_both_finish(
     second = await auth.decide(here, second_page)
     first = await auth.sign_on(here, first)
     second = await other.sign_on(there, second)
-    first_code = code_at_client(await auth.back(here, first), state="tab-1")
+    # The second, which is allowed more, comes first: after the other it would be a step-up.
     second_code = code_at_client(await other.back(there, second), state="tab-2")
-    first_handles = (await other.exchange(first_code)).json()
     second_handles = (await auth.exchange(second_code)).json()
+    first_code = code_at_client(await auth.back(here, first), state="tab-1")
+    first_handles = (await other.exchange(first_code)).json()
     assert first_handles["scope"] == "todo_api:read"
     assert second_handles["scope"] == "todo_api:read todo_api:write"
     for replica in replicas:

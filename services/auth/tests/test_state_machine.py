@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from grant_lifecycle import rare, run_lifecycle
+from grant_examples import rare, run_lifecycle
 from grant_service import service_on
 
 

@@ -231,6 +231,26 @@ async def test_a_sweep_takes_a_bounded_bite_and_as_many_as_are_needed(auth: Auth
     assert await count_rows(auth, consents) == 0
 
 
+@ON_SQLITE
+async def test_a_flood_of_more_than_a_hundred_batches_goes_in_one_sweep(
+    auth: AuthUnderTest,
+) -> None:
+    flood = RememberedConsent(
+        key=ConsentKey(digest("a browser"), auth.client_id, REDIRECT_URI, RESOURCE),
+        subject="a subject",
+        scopes=frozenset(f"scope-{number}" for number in range(250)),
+        expires_at=auth.clock(),
+    )
+    async with auth.resources.database.transaction() as tx:
+        await tx.consents.remember(flood)
+    resources = auth.resources
+    sweep = SweepExpired(
+        resources.database, resources.revoke_grant, resources.lifetimes, resources.now, batch=2
+    )
+    assert await sweep.until_clean() == {"consents": 250}
+    assert await count_rows(auth, consents) == 0
+
+
 async def test_a_grant_whose_code_nobody_redeemed_ends_here_and_at_pingone(
     auth: AuthUnderTest,
 ) -> None:

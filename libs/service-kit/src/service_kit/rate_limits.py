@@ -15,7 +15,8 @@ import math
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -64,6 +65,10 @@ class Budget:
     limits: tuple[RateLimitItem, ...]
     is_shared: bool = True
 
+    def times(self, share: int) -> "Budget":
+        """The same budget, with so many times the room."""
+        return self if share == 1 else _enlarged(self, share)
+
 
 @dataclass(frozen=True, slots=True)
 class Charge:
@@ -80,6 +85,12 @@ class Refusal:
 
     budget: Budget
     seconds: int
+
+
+@lru_cache(maxsize=256)
+def _enlarged(budget: Budget, share: int) -> Budget:
+    limits = (type(one)(one.amount * share, one.multiples, one.namespace) for one in budget.limits)
+    return replace(budget, limits=tuple(limits))
 
 
 def parse_limits(notation: str) -> tuple[RateLimitItem, ...]:
@@ -157,8 +168,12 @@ class RateLimiter:
 
     async def peek(self, budget: Budget, *key: str, cost: int = 1) -> int | None:
         """What hit would answer, without counting."""
-        refusal = await self._decide([Charge(budget, key, cost)], keep=False)
+        refusal = await self.peek_in_turn(Charge(budget, key, cost))
         return None if refusal is None else refusal.seconds
+
+    async def peek_in_turn(self, *charges: Charge) -> Refusal | None:
+        """What hit_in_turn would answer, without counting."""
+        return await self._decide(charges, keep=False)
 
     def note_refusal(self, budget: Budget) -> None:
         """Count a refusal that the caller knew of without asking."""

@@ -90,8 +90,11 @@ async def test_nothing_can_hang_on_a_grant_that_does_not_exist(
             await tx.handles.insert_access(digest("access"), new_access(new_grant()))
 
 
-async def test_the_active_grants_beyond_the_most_recently_used_are_found(
-    database: Database, new_grant: Callable[..., Grant], now: datetime
+async def test_the_grants_in_use_are_found_with_the_most_recently_used_first(
+    database: Database,
+    new_grant: Callable[..., Grant],
+    new_code: Callable[..., AuthorizationCode],
+    now: datetime,
 ) -> None:
     idle, middle, busy = (
         new_grant(last_used_at=now - timedelta(days=days), created_at=now - timedelta(days=9))
@@ -103,15 +106,23 @@ async def test_the_active_grants_beyond_the_most_recently_used_are_found(
         new_grant(revoked_at=now),
         new_grant(expires_at=now),
     )
+    unredeemed = new_grant()
+
+    async def in_use(tx: Transaction) -> list[str]:
+        return [grant.id for grant in await tx.grants.in_use("user-1", "client", now=now)]
+
     async with database.transaction() as tx:
-        for grant in (middle, *others, idle, busy):
+        for grant in (middle, *others, unredeemed, idle, busy):
             await tx.grants.insert(grant)
-        for keep, beyond in ((0, (busy, middle, idle)), (2, (idle,)), (3, ())):
-            found = await tx.grants.idle_beyond("user-1", "client", keep=keep, now=now)
-            assert found == tuple(grant.id for grant in beyond)
+        await tx.codes.insert(digest("code"), new_code(unredeemed))
+        assert await in_use(tx) == [busy.id, middle.id, idle.id]
         await tx.grants.touch(idle.id, now=now)
-        found = await tx.grants.idle_beyond("user-1", "client", keep=2, now=now)
-        assert found == (middle.id,)
+        assert await in_use(tx) == [idle.id, busy.id, middle.id]
+        assert await tx.grants.unredeemed("user-1", "client") == (unredeemed.id,)
+        assert await tx.grants.unredeemed("user-1", "client", resource="another") == ()
+        await tx.codes.redeem(digest("code"), "client", now=now)
+        assert await tx.grants.unredeemed("user-1", "client") == ()
+        assert unredeemed.id in await in_use(tx)
 
 
 async def test_of_grants_stored_at_once_none_is_one_too_many(
@@ -121,10 +132,11 @@ async def test_of_grants_stored_at_once_none_is_one_too_many(
     now: datetime,
 ) -> None:
     async def attempt(tx: Transaction) -> None:
-        for idle in await tx.grants.idle_beyond("user-1", "client", keep=2, now=now):
-            await tx.grants.revoke(idle, RevocationReason.SUPERSEDED, now=now)
+        await tx.grants.hold("user-1", "client")
+        for idle in (await tx.grants.in_use("user-1", "client", now=now))[2:]:
+            await tx.grants.revoke(idle.id, RevocationReason.SUPERSEDED, now=now)
         await tx.grants.insert(new_grant())
 
     await race(attempt)
     async with database.transaction() as tx:
-        assert len(await tx.grants.idle_beyond("user-1", "client", keep=0, now=now)) == 3
+        assert len(await tx.grants.in_use("user-1", "client", now=now)) == 3

@@ -5,9 +5,10 @@ from datetime import timedelta
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.types import ASGIApp
 
-from auth_server.app.rate_limits import public_rate_limits
+from auth_server.app.rate_limits import public_rate_limits, seen_from
 from auth_server.app.resources import Resources
 from auth_server.app.sign_in import longest_finish, sign_in_cookies, sign_in_routes
+from auth_server.domain.grants import RevocationReason
 from auth_server.endpoints.account import Account
 from auth_server.endpoints.account_cookie import AccountCookie
 from auth_server.endpoints.account_sign_in import AccountSignIn
@@ -21,11 +22,12 @@ from auth_server.endpoints.revoke import revoke_routes
 from auth_server.endpoints.signed_form import SignedForm
 from auth_server.endpoints.token import token_routes
 from auth_server.flows.account_session import AccountSessionOf
-from auth_server.flows.disconnect_apps import DisconnectApps
+from auth_server.flows.end_access import EndAccess
 from auth_server.flows.exchange_code import ExchangeCode
 from auth_server.flows.finish_account_login import FinishAccountLogin
 from auth_server.flows.issue_handles import IssueHandles
 from auth_server.flows.list_connected_apps import ListConnectedApps
+from auth_server.flows.make_room import MakeRoom
 from auth_server.flows.refresh_handles import RefreshHandles
 from auth_server.flows.register_client import RegisterClient
 from auth_server.flows.repeat_account_login import RepeatAccountLogin
@@ -113,7 +115,7 @@ def _account(resources: Resources, pages: Pages, sign_in: AccountSignIn) -> Acco
         sign_in,
         AccountSessionOf(database, now),
         ListConnectedApps(resources.configured_clients, database, now),
-        DisconnectApps(database, resources.revoke_grant, now),
+        EndAccess(database, resources.revoke_grant, RevocationReason.USER, now),
         _account_form(resources, "account", resources.lifetimes.account_session),
         sign_in.account_cookie,
         pages,
@@ -127,8 +129,10 @@ def _account_form(resources: Resources, purpose: str, lifetime: timedelta) -> Si
 
 
 def _exchange_code(resources: Resources) -> ExchangeCode:
-    issue = IssueHandles(resources.lifetimes, resources.now)
-    return ExchangeCode(resources.database, issue, resources.revoke_grant, resources.now)
+    now, revoke_grant = resources.now, resources.revoke_grant
+    make_room = MakeRoom(resources.settings.auth_grants_per_client, revoke_grant, now)
+    issue = IssueHandles(resources.lifetimes, now)
+    return ExchangeCode(resources.database, make_room, issue, revoke_grant, now)
 
 
 def _refresh_handles(resources: Resources, limits: RateLimits) -> RefreshHandles:
@@ -153,6 +157,7 @@ def _registration_routes(resources: Resources) -> list[APIRouter]:
         settings.private_use_schemes,
         settings.auth_client_ceiling,
         settings.auth_registration == "token",
+        seen_from(settings),
         resources.now,
     )
     return [register_routes(register_client)]

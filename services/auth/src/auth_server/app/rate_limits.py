@@ -1,12 +1,15 @@
 """Which budgets there are, as the settings have it."""
 
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry
 
+from auth_server.domain.clients import NOWHERE, SeenFrom
 from auth_server.endpoints.rate_limits import Budgets, RateLimits
 from auth_server.settings import AuthSettings
+from service_kit.client_address import current_client_address
 from service_kit.counted_addresses import CountedAddresses
 from service_kit.rate_limits import Budget, RateLimiter, parse_limits
 
@@ -29,12 +32,28 @@ def create_rate_limiter(settings: AuthSettings, registry: CollectorRegistry) -> 
 
 def public_rate_limits(settings: AuthSettings, limiter: RateLimiter) -> RateLimits:
     """The limits of the public port, where callers are behind proxies."""
-    addresses = CountedAddresses.behind(
-        settings.auth_trusted_proxies, is_development=settings.is_development
-    )
+    addresses = public_addresses(settings)
     if settings.auth_rate_limits and not addresses.are_known:
         _log.warning("rate_limits.addresses_unknown", hint=_UNKNOWN)
     return RateLimits(limiter, _budgets(settings), addresses)
+
+
+def public_addresses(settings: AuthSettings) -> CountedAddresses:
+    """The networks of callers of the public port."""
+    return CountedAddresses.behind(
+        settings.auth_trusted_proxies, is_development=settings.is_development
+    )
+
+
+def seen_from(settings: AuthSettings) -> Callable[[], SeenFrom]:
+    """Where the request at hand came from, as far as it is counted: the least and most of it."""
+    addresses = public_addresses(settings)
+
+    def current() -> SeenFrom:
+        networks = addresses.networks(current_client_address())
+        return SeenFrom(networks[0].key, networks[-1].key) if networks else NOWHERE
+
+    return current
 
 
 def internal_rate_limits(settings: AuthSettings, limiter: RateLimiter) -> RateLimits:

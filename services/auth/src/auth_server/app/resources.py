@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import httpx2
 from prometheus_client import CollectorRegistry
 
-from auth_server.app.rate_limits import create_rate_limiter
+from auth_server.app.rate_limits import create_rate_limiter, seen_from
 from auth_server.app.revocation_feed import create_revocation_feed
 from auth_server.client_documents.documents import FetchDocument
 from auth_server.client_documents.fetcher import open_documents
@@ -160,6 +160,7 @@ async def open_resources(
                 metrics=DocumentMetrics(registry),
                 rules=_document_rules(settings),
                 lifetimes=settings.lifetimes,
+                seen_from=seen_from(settings),
                 now=now,
                 monotonic=monotonic,
             ),

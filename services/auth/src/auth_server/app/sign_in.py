@@ -78,9 +78,7 @@ def sign_in_routes(
     )
     read = ReadAuthorization(resources.resolve_client, resources.protected)
     begin = BeginSignOn(GoToPingOne(resources.pingone, resources.protected), lifetimes, now)
-    issue_code = IssueCode(
-        resources.protected, lifetimes, settings.auth_grants_per_client, resources.revoke_grant, now
-    )
+    issue_code = IssueCode(resources.protected, lifetimes, resources.revoke_grant, now)
     client_redirect = ClientRedirect(settings.auth_public_url)
     repeated = Repeated(
         RepeatAnswer(

@@ -19,7 +19,7 @@ from auth_server.cli.formats import (
     shown_instant,
     write_json_lines,
 )
-from auth_server.cli.grants import end_grants_of
+from auth_server.cli.grants import end_access_of
 from auth_server.cli.running import CommandFailed, Store, run_on_store
 from auth_server.domain.client_documents import is_document_url
 from auth_server.domain.errors import OAuthError
@@ -215,7 +215,7 @@ def _keys(jwks_uri: str | None, jwks_file: Path | None, *, confidential: bool) -
 
 def _administer(store: Store) -> AdministerClients:
     return AdministerClients(
-        store.database, end_grants_of(store), store.settings.private_use_schemes, store.now
+        store.database, end_access_of(store), store.settings.private_use_schemes, store.now
     )
 
 

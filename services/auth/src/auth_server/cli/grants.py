@@ -19,8 +19,8 @@ from auth_server.cli.formats import (
     write_json_lines,
 )
 from auth_server.cli.running import CommandFailed, Store, run_on_store
-from auth_server.domain.grants import Grant
-from auth_server.flows.end_grants import EndGrants
+from auth_server.domain.grants import Grant, RevocationReason
+from auth_server.flows.end_access import EndAccess
 from auth_server.flows.revoke_grant import RevokeGrant
 from auth_server.flows.revoke_upstream import RevokeUpstream
 from auth_server.storage.encryption import DecryptionFailed, UnknownEncryptionKey
@@ -104,7 +104,9 @@ def revoke(
 ) -> None:
     """End one grant, or all of a person or of a client (or of a person at a client).
 
-    Its handles are refused from now on; the running replicas revoke its tokens at PingOne.
+    Its handles are refused from now on; the running replicas revoke its tokens at PingOne. The
+    client has to ask the person again, also where a grant had ended already: remembered consents
+    are forgotten. With --subject alone, the person's sessions of the account page end, too.
     Example: auth grants revoke --subject 4f1c... --reason "left the company"
     """
     if (grant_id is None) == (subject is None and client is None):
@@ -116,18 +118,18 @@ def revoke(
         count = await _count(store, grant_id, selection)
         if count and not yes:
             typer.confirm(f"End {counted(count, 'grant')}?", abort=True, err=True)
-        end_grants = end_grants_of(store)
+        end_access = end_access_of(store)
         if grant_id is None:
-            return await end_grants.all_of(selection, note=note)
-        return int(await end_grants.one(grant_id, note=note))
+            return await end_access.all_of(selection, note=note)
+        return await end_access.one(grant_id, note=note)
 
     say(f"{counted(run_on_store(work, encrypts=True), 'grant')} ended.")
 
 
-def end_grants_of(store: Store) -> EndGrants:
+def end_access_of(store: Store) -> EndAccess:
     """The flow without a connection to PingOne, which is left to the running replicas."""
     revoke_grant = RevokeGrant(store.database, RevokeUpstream(store.now), store.now)
-    return EndGrants(store.database, revoke_grant, store.now)
+    return EndAccess(store.database, revoke_grant, RevocationReason.OPERATOR, store.now)
 
 
 async def _count(store: Store, grant_id: str | None, selection: GrantSelection) -> int:

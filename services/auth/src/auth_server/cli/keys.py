@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 from auth_server.cli.console import advise, errors, print_table, say
 from auth_server.cli.formats import YesOption, counted, shown_instant
-from auth_server.cli.grants import end_grants_of
+from auth_server.cli.grants import end_access_of
 from auth_server.cli.running import CommandFailed, Store, run_on_store, utc_now
 from auth_server.domain.audit import AuditAction, AuditActor, AuditEvent
 from auth_server.storage.encryption import KEY_BYTES, KeyRing
@@ -138,9 +138,9 @@ def abandon(
             typer.confirm(
                 f"End {counted(len(lost), 'grant')}, and forget {key_id}?", abort=True, err=True
             )
-        end_grants = end_grants_of(store)
+        end_access = end_access_of(store)
         for grant_id in lost:
-            await end_grants.one(grant_id, note=f"the key {key_id} is lost")
+            await end_access.one(grant_id, note=f"the key {key_id} is lost")
         async with store.database.transaction() as tx:
             await tx.encryption_keys.delete([key_id])
             await tx.audit_events.append(

@@ -4,7 +4,7 @@ from collections import Counter
 
 from auth_server.cli.console import print_table, say
 from auth_server.cli.formats import Format, FormatOption, write_json_lines
-from auth_server.cli.grants import end_grants_of
+from auth_server.cli.grants import end_access_of
 from auth_server.cli.running import Store, run_on_store
 from auth_server.flows.sweep_expired import SweepExpired
 
@@ -16,14 +16,11 @@ def sweep(output: FormatOption = Format.TEXT) -> None:
     """
 
     async def work(store: Store) -> Counter[str]:
-        revoke_grant = end_grants_of(store).revoke_grant
+        revoke_grant = end_access_of(store).revoke_grant
         sweep_expired = SweepExpired(
             store.database, revoke_grant, store.settings.lifetimes, store.now
         )
-        total: Counter[str] = Counter()
-        while swept := await sweep_expired.until_clean():
-            total += swept
-        return total
+        return await sweep_expired.until_clean()
 
     swept = run_on_store(work, encrypts=True)
     if output is Format.JSONL:

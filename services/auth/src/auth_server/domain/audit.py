@@ -18,6 +18,7 @@ class AuditAction(StrEnum):
     CONSENT_DENIED = "consent_denied"
     GRANT_CREATED = "grant_created"
     GRANT_ENDED = "grant_ended"
+    CONSENTS_FORGOTTEN = "consents_forgotten"
     HANDLES_ISSUED = "handles_issued"
     HANDLES_REFRESHED = "handles_refreshed"
     REFRESH_REPLAYED = "refresh_replayed"
@@ -123,6 +124,20 @@ def of_grant(
         subject=grant.subject.subject,
         client_id=grant.client_id,
         grant_id=grant.id,
+    )
+
+
+def consents_forgotten(
+    subject: str, client_id: str, reason: RevocationReason, note: str | None
+) -> AuditEvent:
+    """Access ended of which no grant was left, so that nothing else would tell of it."""
+    return AuditEvent(
+        AuditAction.CONSENTS_FORGOTTEN,
+        _ENDED_BY.get(reason, AuditActor.SYSTEM),
+        subject=subject,
+        client_id=client_id,
+        reason=reason.value,
+        note=note,
     )
 
 

@@ -43,6 +43,15 @@ class ClientOrigin(StrEnum):
     METADATA_DOCUMENT = "metadata_document"
 
 
+@dataclass(frozen=True, slots=True)
+class SeenFrom:
+    """The networks that a client's first request came from: none if that tells nobody apart."""
+
+    network: str | None = None
+    wider_network: str | None = None
+
+
+NOWHERE: Final = SeenFrom()
 ALL_GRANT_TYPES: Final = frozenset(GrantType)
 
 

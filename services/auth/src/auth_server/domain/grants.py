@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from auth_server.domain.handles import Digest
 from auth_server.domain.scopes import Scopes
 
 
@@ -19,8 +20,15 @@ class RevocationReason(StrEnum):
     UPSTREAM_REJECTED = "upstream_rejected"
     OPERATOR = "revoked_by_operator"
     USER = "revoked_by_user"
-    # Another grant of the same person to the same client was one too many.
+    # A newer grant of the same person to the same client took its place.
     SUPERSEDED = "superseded"
+    # Nobody had redeemed its code when its person's access to its client ended.
+    ACCESS_ENDED = "access_ended"
+
+    @property
+    def ends_access(self) -> bool:
+        """False if the person goes on with the client: only this grant is of no use any more."""
+        return self not in {RevocationReason.SUPERSEDED, RevocationReason.UNREACHABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +51,27 @@ class Grant:
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime
+    # The browser that it was allowed in; None for one that is older than this column.
+    browser_digest: Digest | None = None
     revoked_at: datetime | None = None
     revocation_reason: RevocationReason | None = None
 
     def is_active(self, now: datetime) -> bool:
         """True unless revoked or past its absolute lifetime."""
         return self.revoked_at is None and now < self.expires_at
+
+    def steps_up_from(self, older: "Grant") -> bool:
+        """True if this grant allows more than the older one did, in the same browser.
+
+        For a client_id that one instance of an app has, the older one is of no use then. Equal
+        scopes prove nothing: an app may hold two connections on purpose.
+        """
+        return (
+            self.browser_digest is not None
+            and self.browser_digest == older.browser_digest
+            and self.resource == older.resource
+            and self.scopes > older.scopes
+        )
 
 
 @dataclass(frozen=True, slots=True)

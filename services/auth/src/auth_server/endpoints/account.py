@@ -21,10 +21,11 @@ from auth_server.endpoints.connected_app_view import connected_app_view
 from auth_server.endpoints.parameters import Parameters, form_parameters
 from auth_server.endpoints.signed_form import SignedForm
 from auth_server.flows.account_session import AccountSessionOf
-from auth_server.flows.disconnect_apps import DisconnectApps
+from auth_server.flows.end_access import EndAccess
 from auth_server.flows.list_connected_apps import ListConnectedApps
 from auth_server.pages.account import AccountForms, AccountPageView, Notice
 from auth_server.pages.rendering import Pages
+from auth_server.storage.grant_listing import GrantSelection
 
 
 class _Path(StrEnum):
@@ -44,7 +45,7 @@ class Account:
     sign_in: AccountSignIn
     session_of: AccountSessionOf
     list_connected_apps: ListConnectedApps
-    disconnect_apps: DisconnectApps
+    end_access: EndAccess
     form: SignedForm
     cookie: AccountCookie
     pages: Pages
@@ -69,8 +70,8 @@ class Account:
             if session is None:
                 return to_account(Notice.ENDED)
             self._check(request, form, session)
-            await self.disconnect_apps.one(session.subject.subject, form.optional("grant_id") or "")
-            # The same for a grant that is unknown or somebody else's: nobody learns which exist.
+            # The same for an app that the person has not connected: nobody learns which exist.
+            await self.end_access.app(session.subject.subject, form.optional("client_id") or "")
             return to_account(Notice.DISCONNECTED)
 
         @router.post(_Path.DISCONNECT_ALL, summary="Disconnect all", include_in_schema=False)
@@ -80,7 +81,9 @@ class Account:
             if session is None:
                 return to_account(Notice.ENDED)
             self._check(request, form, session)
-            await self.disconnect_apps.all(session.subject.subject)
+            person = GrantSelection(subject=session.subject.subject)
+            # The session in which the person says so goes on.
+            await self.end_access.all_of(person, keep=session.digest)
             return to_account(Notice.DISCONNECTED_ALL)
 
         @router.post(_Path.SIGN_OUT, summary="End the session", include_in_schema=False)

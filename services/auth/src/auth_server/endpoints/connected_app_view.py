@@ -1,5 +1,6 @@
 """What the account page may say of a connected app, and on whose word."""
 
+from collections import defaultdict
 from typing import Final
 
 from auth_server.domain.client_documents import document_host
@@ -7,7 +8,7 @@ from auth_server.domain.clients import Client, ClientOrigin
 from auth_server.domain.redirect_uris import Target, TargetKind
 from auth_server.domain.resources import ProtectedResources
 from auth_server.flows.list_connected_apps import ConnectedApp
-from auth_server.pages.account import AppStanding, AppView
+from auth_server.pages.account import AppStanding, AppView, ConnectionView
 from auth_server.pages.consent import describe_scopes
 from service_kit.urls import ImproperUrl
 
@@ -20,22 +21,30 @@ _STANDINGS: Final = {
 
 
 def connected_app_view(app: ConnectedApp, resources: ProtectedResources) -> AppView:
-    """The view of one grant; a deleted client has no name left, only its identifier."""
-    grant, client = app.grant, app.client
-    resource = resources.find(grant.resource)
+    """The view of an app; a deleted client has no name left, only its identifier."""
+    client = app.client
     return AppView(
-        grant_id=grant.id,
         client_name="" if client is None else client.metadata.client_name,
-        client_id=grant.client_id,
+        client_id=app.client_id,
         standing=AppStanding.DELETED if client is None else _STANDINGS[client.origin],
         hosts=() if client is None else _hosts(client),
-        scopes=describe_scopes(
-            grant.scopes, {} if resource is None else resource.scope_descriptions
-        ),
-        resource=grant.resource,
-        connected_at=grant.created_at,
-        last_used_at=grant.last_used_at,
+        connections=_connections(app, resources),
+        connected_at=min(grant.created_at for grant in app.grants),
+        last_used_at=max(grant.last_used_at for grant in app.grants),
     )
+
+
+def _connections(app: ConnectedApp, resources: ProtectedResources) -> tuple[ConnectionView, ...]:
+    """What all grants together allow, for each server that the app uses."""
+    scopes: dict[str, set[str]] = defaultdict(set)
+    for grant in app.grants:
+        scopes[grant.resource] |= grant.scopes
+    views = []
+    for identifier, allowed in sorted(scopes.items()):
+        resource = resources.find(identifier)
+        descriptions = {} if resource is None else resource.scope_descriptions
+        views.append(ConnectionView(identifier, describe_scopes(frozenset(allowed), descriptions)))
+    return tuple(views)
 
 
 def _hosts(client: Client) -> tuple[str, ...]:

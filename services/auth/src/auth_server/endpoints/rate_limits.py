@@ -1,8 +1,10 @@
 """Who is asked to come back later: budgets that nobody can spend for somebody else.
 
 A budget is counted by address, by address and claimed client_id, or by a grant whose handle was
-presented. Never by client_id alone: it is no secret, and anybody may name it. What a page of
-another origin has a browser send is counted apart: the person there did not choose it.
+presented. Never by client_id alone: it is no secret, and anybody may name it. An address is counted
+together with the networks that it is in, which have larger budgets: who has a network has all its
+addresses. What a page of another origin has a browser send is counted apart: the person there did
+not choose it.
 """
 
 from dataclasses import dataclass
@@ -19,9 +21,11 @@ from auth_server.endpoints.parameters import Parameters
 from auth_server.endpoints.resource_server import authenticated_resource
 from auth_server.endpoints.responses import note_claimed_client_id
 from auth_server.flows.authenticate_client import AuthenticateClient
-from service_kit.counted_addresses import CountedAddresses
+from service_kit.counted_addresses import CountedAddresses, CountedNetwork
 from service_kit.fetch_metadata import FetchMetadata
-from service_kit.rate_limits import Budget, RateLimiter
+from service_kit.rate_limits import Budget, Charge, RateLimiter, Refusal
+
+Networks = tuple[CountedNetwork, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +65,23 @@ class RateLimits:
 
     async def limit_address(self, request: Request) -> None:
         """A dependency of routes: spends before anything of the request is read."""
-        address = self.address_of(request)
-        if address is not None:
-            await self.spend(self._budget_of(request), address)
+        await self.spend(self._budget_of(request), self.networks_of(request))
 
     async def limit_refresh(self, grant_id: str) -> None:
         """Spend for a grant whose refresh handle was presented."""
-        await self.spend(self.budgets.refresh, grant_id)
+        _refuse(await self.limiter.hit_in_turn(Charge(self.budgets.refresh, (grant_id,))))
 
-    async def spend(self, budget: Budget, *key: str) -> None:
-        """Count one; raise TooManyRequests if the budget has no room for it."""
-        _refuse(await self.limiter.hit(budget, *key))
+    async def spend(self, budget: Budget, networks: Networks, *key: str) -> None:
+        """Count one in each network; raise TooManyRequests if the budget has no room for it."""
+        _refuse(await self.limiter.hit_in_turn(*(one.charge(budget, *key) for one in networks)))
 
-    async def check(self, budget: Budget, *key: str) -> None:
+    async def check(self, budget: Budget, networks: Networks, *key: str) -> None:
         """Raise TooManyRequests if spend would, without counting."""
-        _refuse(await self.limiter.peek(budget, *key))
+        _refuse(await self.limiter.peek_in_turn(*(one.charge(budget, *key) for one in networks)))
 
-    def address_of(self, request: Request) -> str | None:
-        """Whom this request's address stands for; None if it tells nobody apart."""
-        return self.addresses.key(None if request.client is None else request.client.host)
+    def networks_of(self, request: Request) -> Networks:
+        """What this request's address is in; nothing if it tells nobody apart."""
+        return self.addresses.networks(None if request.client is None else request.client.host)
 
     def _budget_of(self, request: Request) -> Budget:
         # The route's path, not the request's: "/register\n" leads to the same endpoint.
@@ -104,26 +106,24 @@ class LimitedAuthentication:
         """Return the proven client; raise TooManyRequests, InvalidRequest or InvalidClient."""
         presented = presented_credentials(request, form)
         note_claimed_client_id(request, presented.client_id)
-        address = self.limits.address_of(request)
-        if address is None:
-            return await self.authenticate(presented)
-        key: tuple[str, ...] = (presented.client_id, address)
+        networks = self.limits.networks_of(request)
+        key: tuple[str, ...] = (presented.client_id,)
         budgets = self.limits.budgets
         if is_cross_origin(request):
             # It has spent its own budget. Its guesses are none of the client's, either.
             key = (*key, "cross-origin")
         else:
-            await self.limits.spend(budgets.token, *key)
+            await self.limits.spend(budgets.token, networks, *key)
         if not presented.method.has_secret:
             # There is nothing to guess. An app that was removed always gets its invalid_client; and
             # nobody makes a hosted client, whose people share its client_id and its addresses, sign
             # for the wrong server until its right assertions are refused.
             return await self.authenticate(presented)
-        await self.limits.check(budgets.client_failures, *key)
+        await self.limits.check(budgets.client_failures, networks, *key)
         try:
             return await self.authenticate(presented)
         except InvalidClient:
-            await self.limits.spend(budgets.client_failures, *key)
+            await self.limits.spend(budgets.client_failures, networks, *key)
             raise
 
 
@@ -143,12 +143,12 @@ class LimitedResourceServers:
         try:
             return authenticated_resource(request, self.resources)
         except InvalidClient:
-            address, claimed = self.limits.address_of(request), _claimed_client_id(request)
+            networks, claimed = self.limits.networks_of(request), _claimed_client_id(request)
             note_claimed_client_id(request, claimed)
             # Who brings nothing has guessed nothing.
-            if address is not None and "authorization" in request.headers:
-                key = (claimed, address)
-                await self.limits.spend(self.limits.budgets.introspection_failures, *key)
+            if "authorization" in request.headers:
+                budget = self.limits.budgets.introspection_failures
+                await self.limits.spend(budget, networks, claimed)
             raise
 
 
@@ -157,10 +157,11 @@ def is_cross_origin(request: Request) -> bool:
     return FetchMetadata.of(request.scope["headers"]).is_from_elsewhere
 
 
-def _refuse(seconds: int | None) -> None:
-    if seconds is not None:
+def _refuse(refusal: Refusal | None) -> None:
+    if refusal is not None:
         raise TooManyRequests(
-            "too many requests; try again when Retry-After says", retry_after_seconds=seconds
+            "too many requests; try again when Retry-After says",
+            retry_after_seconds=refusal.seconds,
         )
 
 

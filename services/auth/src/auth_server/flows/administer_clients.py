@@ -8,7 +8,7 @@ from typing import Any
 from auth_server.domain.audit import AuditAction, AuditActor, AuditEvent
 from auth_server.domain.clients import ClientOrigin
 from auth_server.domain.registration import parse_client_metadata
-from auth_server.flows.end_grants import EndGrants
+from auth_server.flows.end_access import EndAccess
 from auth_server.flows.register_client import RegisteredClient, new_client
 from auth_server.storage.clients import NEVER
 from auth_server.storage.database import Database, Transaction
@@ -20,7 +20,7 @@ class AdministerClients:
     """Clients with a row in the database; configured ones change with the configuration."""
 
     database: Database
-    end_grants: EndGrants
+    end_access: EndAccess
     private_use_schemes: frozenset[str]
     now: Callable[[], datetime]
 
@@ -42,7 +42,7 @@ class AdministerClients:
         async with self.database.transaction() as tx:
             if await tx.clients.disable(client_id, now=self.now()):
                 await self._record(tx, AuditAction.CLIENT_DISABLED, client_id, note)
-        return await self.end_grants.all_of(GrantSelection(client_id=client_id), note=note)
+        return await self.end_access.all_of(GrantSelection(client_id=client_id), note=note)
 
     async def enable(self, client_id: str, *, note: str | None = None) -> bool:
         """Make a disabled client known again; what ended stays ended. False if it was not."""

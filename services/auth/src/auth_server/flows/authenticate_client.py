@@ -88,9 +88,9 @@ class AuthenticateClient:
             ) from error
 
     async def _is_in_use(self, client: Client) -> bool:
-        """True for an operator's client, and for one that somebody has signed in with.
+        """True for an operator's client, and for one that has or had a code or a handle.
 
-        Any other has neither a code nor a handle. Were its keys fetched nevertheless, a stranger's
+        Any other has no use for its keys. Were its keys fetched nevertheless, a stranger's
         registrations would take the place of everybody's keys.
         """
         if client.origin in _OF_THE_OPERATOR:
@@ -99,7 +99,7 @@ class AuthenticateClient:
             record = await read.clients.record(client.client_id)
             if record is not None and record.is_used:
                 return True
-            # One that publishes itself may have made room during the sign-on, and come back.
+            # Its first code, for which it comes here: it counts as used once that is redeemed.
             selection = GrantSelection(client_id=client.client_id)
             return bool(await read.grant_listing.active(selection, now=self.now(), limit=1))
 

@@ -27,7 +27,7 @@ from auth_server.domain.client_documents import (
     document_host,
     parse_client_document,
 )
-from auth_server.domain.clients import Client, ClientMetadata, ClientOrigin
+from auth_server.domain.clients import Client, ClientMetadata, ClientOrigin, SeenFrom
 from auth_server.domain.document_hosts import DocumentHosts
 from auth_server.domain.errors import (
     InvalidClient,
@@ -87,6 +87,7 @@ class ClientDocuments:
         metrics: DocumentMetrics,
         rules: DocumentRules,
         lifetimes: Lifetimes,
+        seen_from: Callable[[], SeenFrom],
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -96,6 +97,7 @@ class ClientDocuments:
         self._metrics = metrics
         self._rules = rules
         self._lifetimes = lifetimes
+        self._seen_from = seen_from
         self._now = now
         self._under_way: dict[str, _Fetch] = {}
         self._failures = RecentFailures(monotonic)
@@ -195,7 +197,11 @@ class ClientDocuments:
                 await tx.clients.make_room(client.origin, ceiling=self._rules.ceiling)
         async with self._database.transaction() as tx:
             kept = await tx.clients.put_document(
-                client, fresh_until=fresh_until, expires_at=now + self._lifetimes.unused_client
+                client,
+                fresh_until=fresh_until,
+                expires_at=now + self._lifetimes.unused_client,
+                # The task of the fetch has the address of the request that started it.
+                seen_from=self._seen_from(),
             )
             if record is None and kept is not None:
                 await tx.audit_events.append(

@@ -15,6 +15,7 @@ from auth_server.domain.grants import AuthorizationCode, Grant, RevocationReason
 from auth_server.domain.handles import Digest, IssuedHandles, digest
 from auth_server.domain.resources import is_same_resource
 from auth_server.flows.issue_handles import IssueHandles
+from auth_server.flows.make_room import MakeRoom
 from auth_server.flows.revoke_grant import EndedGrant, RevokeGrant
 from auth_server.storage.database import Database, Transaction
 
@@ -32,10 +33,18 @@ class CodeExchange:
 
 
 @dataclass(frozen=True, slots=True)
+class _Outcome:
+    issued: IssuedHandles | None = None
+    refusal: OAuthError | None = None
+    ended: tuple[EndedGrant | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ExchangeCode:
     """Spends the code first and checks then: a code can be tried once, rightly or wrongly."""
 
     database: Database
+    make_room: MakeRoom
     issue_handles: IssueHandles
     revoke_grant: RevokeGrant
     now: Callable[[], datetime]
@@ -48,30 +57,32 @@ class ExchangeCode:
         """
         if GrantType.AUTHORIZATION_CODE not in client.metadata.grant_types:
             raise UnauthorizedClient("the client did not register for this grant type")
-        issued: IssuedHandles | None = None
-        ended: EndedGrant | None = None
-        refusal: OAuthError | None = None
         async with self.database.transaction() as tx:
-            code_digest = digest(exchange.code)
-            code = await tx.codes.redeem(code_digest, client.client_id, now=self.now())
-            if code is None:
-                ended = await self._end_if_replayed(tx, code_digest, client)
-            else:
-                grant = await tx.grants.find(code.grant_id)
-                refusal = _check(exchange, code, grant, self.now())
-                if refusal is None and grant is not None:
-                    issued = await self.issue_handles(tx, client, grant, code.scopes)
-                    await tx.audit_events.append(
-                        of_grant(AuditAction.HANDLES_ISSUED, grant), now=self.now()
-                    )
-                else:
-                    ended = await self.revoke_grant.within(
-                        tx, code.grant_id, RevocationReason.CODE_MISMATCH
-                    )
-        self.revoke_grant.committed(ended)
-        if issued is None:
-            raise refusal or InvalidGrant("the code is unknown, expired or already used")
-        return issued
+            outcome = await self._redeem(tx, client, exchange)
+        for ended in outcome.ended:
+            self.revoke_grant.committed(ended)
+        if outcome.issued is None:
+            raise outcome.refusal or InvalidGrant("the code is unknown, expired or already used")
+        return outcome.issued
+
+    async def _redeem(self, tx: Transaction, client: Client, exchange: CodeExchange) -> _Outcome:
+        code_digest = digest(exchange.code)
+        code = await tx.codes.redeem(code_digest, client.client_id, now=self.now())
+        if code is None:
+            return _Outcome(ended=(await self._end_if_replayed(tx, code_digest, client),))
+        grant = await tx.grants.find(code.grant_id)
+        refusal = _check(exchange, code, grant, self.now())
+        if refusal is not None or grant is None:
+            ended = await self.revoke_grant.within(
+                tx, code.grant_id, RevocationReason.CODE_MISMATCH
+            )
+            return _Outcome(refusal=refusal, ended=(ended,))
+        superseded = await self.make_room(tx, client, grant)
+        if superseded is None:
+            return _Outcome(refusal=_revoked())
+        issued = await self.issue_handles(tx, client, grant, code.scopes)
+        await tx.audit_events.append(of_grant(AuditAction.HANDLES_ISSUED, grant), now=self.now())
+        return _Outcome(issued, ended=superseded)
 
     async def _end_if_replayed(
         self, tx: Transaction, code_digest: Digest, client: Client
@@ -83,11 +94,15 @@ class ExchangeCode:
         return await self.revoke_grant.within(tx, grant_id, RevocationReason.CODE_REPLAY)
 
 
+def _revoked() -> InvalidGrant:
+    return InvalidGrant("the authorization has been revoked")
+
+
 def _check(
     exchange: CodeExchange, code: AuthorizationCode, grant: Grant | None, now: datetime
 ) -> OAuthError | None:
     if grant is None or not grant.is_active(now):
-        return InvalidGrant("the authorization has been revoked")
+        return _revoked()
     # OAuth 2.1 10.2: PKCE made redirect_uri redundant here, so it may be absent; if it is there, it
     # must be the authorized one.
     if exchange.redirect_uri is not None and exchange.redirect_uri != code.redirect_uri:

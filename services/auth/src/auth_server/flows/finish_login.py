@@ -126,6 +126,8 @@ class FinishLogin:
         self, pending: PendingAuthorization, account: UpstreamAccount, returned: Returned
     ) -> CodeIssued | AccountConsentNeeded:
         async with self.database.transaction() as tx:
+            # Before the consent is looked up: whoever ends this access meanwhile is waited for.
+            await tx.grants.hold(account.subject.subject, pending.request.client_id)
             if not await self._needs_account_consent(tx, pending, account):
                 return await self.issue_code.once(tx, pending, account, returned)
             if "none" not in pending.request.prompts:

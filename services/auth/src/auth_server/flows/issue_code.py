@@ -28,7 +28,7 @@ from auth_server.storage.database import Transaction
 class CodeIssued:
     """The raw code, on its way to the client and stored as a digest.
 
-    `superseded` are the grants that made room for the new one.
+    `superseded` are the grants whose place the new one took: nobody had redeemed their codes.
     """
 
     request: AuthorizationRequest
@@ -40,19 +40,20 @@ class CodeIssued:
 class IssueCode:
     """Turns a decided authorization and a person into a grant.
 
-    A person has at most `grants_per_client` active grants to a client: the most idle makes room.
+    Anybody's website can have a browser come this far, for a client whose consent is remembered.
+    So the grant ends nothing that is in use, and counts once its code is redeemed: it only takes
+    the place of those before it that nobody has redeemed either.
     """
 
     resources: ProtectedResources
     lifetimes: Lifetimes
-    grants_per_client: int
     revoke_grant: RevokeGrant
     now: Callable[[], datetime]
 
     async def __call__(
         self, tx: Transaction, pending: PendingAuthorization, account: UpstreamAccount
     ) -> CodeIssued:
-        """Store grant, tokens, code and the consent that led here; renew the client.
+        """Store grant, tokens, code and the consent that led here.
 
         Call committed() with the result when the transaction is. Raises InvalidTarget if the
         resource is not configured any more.
@@ -69,9 +70,10 @@ class IssueCode:
             created_at=now,
             expires_at=now + self.lifetimes.grant,
             last_used_at=now,
+            browser_digest=pending.browser_digest,
         )
         code = new_secret()
-        superseded = await self._make_room(tx, grant)
+        superseded = await self._supersede(tx, grant)
         await tx.grants.insert(grant)
         await tx.upstream_tokens.insert(grant.id, account.tokens)
         await tx.codes.insert(
@@ -92,9 +94,6 @@ class IssueCode:
                 scopes=request.scopes,
                 expires_at=now + self.lifetimes.consent,
             )
-        )
-        await tx.clients.renew(
-            request.client_id, now=now, expires_at=now + self.lifetimes.used_client
         )
         await tx.audit_events.append(
             of_grant(AuditAction.GRANT_CREATED, grant, AuditActor.PERSON), now=now
@@ -127,19 +126,13 @@ class IssueCode:
         return issued
 
     def committed(self, issued: CodeIssued) -> None:
-        """Finish the end of the grants that made room."""
+        """Finish the end of the grants whose place the new one took."""
         for ended in issued.superseded:
             self.revoke_grant.committed(ended)
 
-    async def _make_room(self, tx: Transaction, grant: Grant) -> tuple[EndedGrant, ...]:
-        idle = await tx.grants.idle_beyond(
-            grant.subject.subject,
-            grant.client_id,
-            keep=self.grants_per_client - 1,
-            now=grant.created_at,
-        )
-        ended = [
-            await self.revoke_grant.within(tx, grant_id, RevocationReason.SUPERSEDED)
-            for grant_id in idle
-        ]
-        return tuple(one for one in ended if one is not None)
+    async def _supersede(self, tx: Transaction, grant: Grant) -> tuple[EndedGrant, ...]:
+        subject, client_id = grant.subject.subject, grant.client_id
+        await tx.grants.hold(subject, client_id)
+        # A client that signs in to two resources keeps both.
+        older = await tx.grants.unredeemed(subject, client_id, resource=grant.resource)
+        return await self.revoke_grant.all_within(tx, older, RevocationReason.SUPERSEDED)

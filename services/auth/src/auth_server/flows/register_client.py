@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from auth_server.domain.audit import AuditAction, AuditActor, AuditEvent
-from auth_server.domain.clients import Client, ClientMetadata, ClientOrigin
+from auth_server.domain.clients import Client, ClientMetadata, ClientOrigin, SeenFrom
 from auth_server.domain.errors import InvalidToken, MissingToken
 from auth_server.domain.handles import INITIAL_PREFIX, digest, is_well_formed, new_secret
 from auth_server.domain.lifetimes import Lifetimes
@@ -27,7 +27,7 @@ class RegisteredClient:
 
 @dataclass(frozen=True, slots=True)
 class RegisterClient:
-    """Stores a client that expires soon unless somebody signs in with it.
+    """Stores a client that expires soon unless it redeems a code.
 
     `needs_token`: only for who holds an initial access token (RFC 7591 3), and spends a use of it.
     """
@@ -37,6 +37,7 @@ class RegisterClient:
     private_use_schemes: frozenset[str]
     ceiling: int
     needs_token: bool
+    seen_from: Callable[[], SeenFrom]
     now: Callable[[], datetime]
 
     async def __call__(
@@ -72,7 +73,11 @@ class RegisterClient:
     async def _store(self, tx: Transaction, client: Client, token_id: str | None) -> None:
         # Nobody is refused for the sake of abandoned registrations: those make room instead.
         await tx.clients.make_room(client.origin, ceiling=self.ceiling)
-        await tx.clients.insert(client, expires_at=client.issued_at + self.lifetimes.unused_client)
+        await tx.clients.insert(
+            client,
+            expires_at=client.issued_at + self.lifetimes.unused_client,
+            seen_from=self.seen_from(),
+        )
         await tx.audit_events.append(
             AuditEvent(
                 AuditAction.CLIENT_REGISTERED,

@@ -43,6 +43,8 @@ class ResolveClient:
             return await self.documents.client(client_id, may_be_new=may_be_new)
         async with self.database.reading() as read:
             client = await read.clients.find(client_id, now=self.now())
+            if client is None and not may_be_new:
+                client = await read.clients.awaited(client_id, now=self.now())
         if client is None:
             raise InvalidClient("the client is unknown or no longer registered")
         return client

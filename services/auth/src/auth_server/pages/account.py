@@ -75,16 +75,22 @@ class SignInView:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionView:
+    """What an app may do at one server."""
+
+    resource: str
+    scopes: tuple[ScopeView, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AppView:
     """A connected app. Its words are untrusted, of any content; `hosts` may be empty."""
 
-    grant_id: str
     client_name: str
     client_id: str
     standing: AppStanding
     hosts: tuple[str, ...]
-    scopes: tuple[ScopeView, ...]
-    resource: str
+    connections: tuple[ConnectionView, ...]
     connected_at: datetime
     last_used_at: datetime
 
@@ -111,18 +117,25 @@ class AccountPageView:
 
 
 @dataclass(frozen=True, slots=True)
-class AppText:
-    """An AppView made fit to be shown."""
+class ConnectionText:
+    """A ConnectionView made fit to be shown."""
 
-    grant_id: str
+    resource: DisplayText
+    scopes: tuple[tuple[DisplayText, DisplayText | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AppText:
+    """An AppView made fit to be shown, except `form_client_id`, which the form sends back."""
+
+    form_client_id: str
     name: DisplayText
     is_named: bool
     client_id: DisplayText
     standing: AppStanding
     hosts: tuple[DisplayText, ...]
     has_more_hosts: bool
-    scopes: tuple[tuple[DisplayText, DisplayText | None], ...]
-    resource: DisplayText
+    connections: tuple[ConnectionText, ...]
     connected_at: "Moment"
     last_used_at: "Moment"
 
@@ -161,17 +174,23 @@ def account_page(view: AccountPageView) -> AccountPage:
 def _app_text(app: AppView) -> AppText:
     name = display_text(app.client_name, max_length=_MAX_NAME_LENGTH)
     return AppText(
-        grant_id=app.grant_id,
+        form_client_id=app.client_id,
         name=name or display_text(app.client_id, max_length=_SHORT_IDENTIFIER_LENGTH),
         is_named=bool(name),
         client_id=display_text(app.client_id, max_length=_MAX_IDENTIFIER_LENGTH),
         standing=app.standing,
         hosts=tuple(display_host(host) for host in app.hosts[:_MOST_HOSTS]),
         has_more_hosts=len(app.hosts) > _MOST_HOSTS,
-        scopes=tuple(scope_texts(scope) for scope in app.scopes),
-        resource=display_text(app.resource, max_length=_MAX_IDENTIFIER_LENGTH),
+        connections=tuple(_connection_text(one) for one in app.connections),
         connected_at=_moment(app.connected_at),
         last_used_at=_moment(app.last_used_at),
+    )
+
+
+def _connection_text(connection: ConnectionView) -> ConnectionText:
+    return ConnectionText(
+        resource=display_text(connection.resource, max_length=_MAX_IDENTIFIER_LENGTH),
+        scopes=tuple(scope_texts(scope) for scope in connection.scopes),
     )
 
 

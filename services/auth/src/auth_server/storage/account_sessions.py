@@ -52,6 +52,13 @@ class AccountSessions:
             delete(account_sessions).where(account_sessions.c.session_digest == session_digest)
         )
 
+    async def delete_of(self, subject: str, *, keep: Digest | None = None) -> None:
+        """End a person's sessions, except one."""
+        conditions = [account_sessions.c.subject == subject]
+        if keep is not None:
+            conditions.append(account_sessions.c.session_digest != keep)
+        await self._connection.execute(delete(account_sessions).where(*conditions))
+
     async def delete_expired(self, *, now: datetime, limit: int) -> int:
         """Delete what has expired."""
         return await delete_at_most(

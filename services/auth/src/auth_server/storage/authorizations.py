@@ -214,6 +214,37 @@ class Authorizations:
         accounts = [readable_tokens(partial(self._rows.account_of, row), row["id"]) for row in rows]
         return tuple(account.tokens for account in accounts if account is not None)
 
+    async def take_of(
+        self, *, subject: str | None, client_id: str | None, limit: int
+    ) -> tuple[UpstreamTokens | None, ...]:
+        """Delete a person's or a client's sign-ins under way; None is all persons, or all clients.
+
+        Returns for each the tokens that it held, which are to be revoked. Whose a sign-in is, is
+        known once PingOne has told. What another transaction holds is left to it.
+        """
+        conditions = [authorizations.c.step != AuthorizationStep.ENDED.value]
+        if subject is not None:
+            conditions.append(authorizations.c.account_subject == subject)
+        if client_id is not None:
+            conditions.append(authorizations.c.client_id == client_id)
+        doomed = (
+            select(authorizations.c.id)
+            .where(*conditions)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("doomed")
+        )
+        taken = await self._connection.execute(
+            delete(authorizations)
+            .where(authorizations.c.id.in_(select(doomed)))
+            .returning(authorizations)
+        )
+        accounts = [
+            readable_tokens(partial(self._rows.account_of, row), row["id"])
+            for row in taken.mappings()
+        ]
+        return tuple(None if account is None else account.tokens for account in accounts)
+
     async def _step(
         self, conditions: Sequence[ColumnElement[bool]], values: dict[str, Any]
     ) -> PendingAuthorization | None:

@@ -1,38 +1,33 @@
 """Clients that registered, publish themselves, or were added. Configured ones are never here."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import case, delete, exists, func, insert, select, update
+from sqlalchemy import case, delete, exists, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
 from auth_server.domain.clients import (
+    NOWHERE,
     Client,
     ClientMetadata,
     ClientOrigin,
     GrantType,
+    SeenFrom,
     TokenEndpointAuthMethod,
 )
 from auth_server.storage.bounded_delete import delete_at_most
+from auth_server.storage.client_room import IS_PUBLISHED, MAY_GO, make_room
 from auth_server.storage.grants import is_active_grant
-from auth_server.storage.tables import clients, grants
+from auth_server.storage.tables import clients, codes, grants
 
-# A ceiling that was lowered is reached over several registrations, not by one long statement.
-MOST_ROWS_TO_MAKE_ROOM: Final = 1000
 RENEWED_EVERY: Final = timedelta(minutes=1)
 # The expiry of what an operator added.
 NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
-
-# What an operator added is no part of a flood, and goes by an operator's hand only.
-_CAME_BY_ITSELF = clients.c.origin != ClientOrigin.OPERATOR.value
-_IS_PUBLISHED = clients.c.origin == ClientOrigin.METADATA_DOCUMENT.value
-# Without its row, a disabled client that publishes itself would be fetched and known again.
-_MAY_GO = _CAME_BY_ITSELF & ~(_IS_PUBLISHED & clients.c.disabled_at.is_not(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +46,7 @@ class ClientRecord:
 
     @property
     def is_used(self) -> bool:
-        """True once somebody has signed on with it, which takes an account at PingOne."""
+        """True once it has redeemed a code, which takes somebody with an account at PingOne."""
         return self.last_used_at is not None
 
 
@@ -61,14 +56,21 @@ class Clients:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def insert(self, client: Client, *, expires_at: datetime) -> None:
+    async def insert(
+        self, client: Client, *, expires_at: datetime, seen_from: SeenFrom = NOWHERE
+    ) -> None:
         """Store a client; it is gone at `expires_at` unless it is renewed before."""
         await self._connection.execute(
-            insert(clients).values(**_values(client), expires_at=expires_at)
+            insert(clients).values(**_values(client), **asdict(seen_from), expires_at=expires_at)
         )
 
     async def put_document(
-        self, client: Client, *, fresh_until: datetime, expires_at: datetime
+        self,
+        client: Client,
+        *,
+        fresh_until: datetime,
+        expires_at: datetime,
+        seen_from: SeenFrom = NOWHERE,
     ) -> Client | None:
         """Store what a client publishes of itself, in place of what it published before.
 
@@ -77,7 +79,9 @@ class Clients:
         """
         is_sqlite = self._connection.dialect.name == "sqlite"
         new = (sqlite if is_sqlite else postgresql).insert(clients)
-        new = new.values(**_values(client), fresh_until=fresh_until, expires_at=expires_at)
+        new = new.values(
+            **_values(client), **asdict(seen_from), fresh_until=fresh_until, expires_at=expires_at
+        )
         kept = {
             name: new.excluded[name]
             for name in (*_values(client), "fresh_until")
@@ -91,7 +95,7 @@ class Clients:
             new.on_conflict_do_update(
                 index_elements=[clients.c.client_id],
                 set_=kept,
-                where=_IS_PUBLISHED & clients.c.disabled_at.is_(None),
+                where=IS_PUBLISHED & clients.c.disabled_at.is_(None),
             ).returning(clients)
         )
         row = stored.mappings().one_or_none()
@@ -103,7 +107,7 @@ class Clients:
             update(clients)
             .where(
                 clients.c.client_id == client_id,
-                _IS_PUBLISHED,
+                IS_PUBLISHED,
                 clients.c.disabled_at.is_(None),
                 clients.c.fresh_until < fresh_until,
             )
@@ -117,6 +121,26 @@ class Clients:
                 clients.c.client_id == client_id,
                 clients.c.disabled_at.is_(None),
                 clients.c.expires_at > now,
+            )
+        )
+        row = found.mappings().one_or_none()
+        return None if row is None else _client_of(row)
+
+    async def awaited(self, client_id: str, *, now: datetime) -> Client | None:
+        """The client, even if it has just expired: one of its codes can be redeemed.
+
+        It was known when the sign-on began that led to the code.
+        """
+        is_awaited = exists().where(
+            grants.c.client_id == clients.c.client_id,
+            is_active_grant(now),
+            codes.c.grant_id == grants.c.id,
+            codes.c.redeemed_at.is_(None),
+            codes.c.expires_at > now,
+        )
+        found = await self._connection.execute(
+            select(clients).where(
+                clients.c.client_id == client_id, clients.c.disabled_at.is_(None), is_awaited
             )
         )
         row = found.mappings().one_or_none()
@@ -170,6 +194,9 @@ class Clients:
             .where(clients.c.client_id == client_id, is_due)
             .values(
                 last_used_at=now,
+                # It makes no room any more, so nobody needs to know.
+                network=None,
+                wider_network=None,
                 expires_at=case(
                     (clients.c.expires_at < expires_at, expires_at), else_=clients.c.expires_at
                 ),
@@ -177,28 +204,15 @@ class Clients:
         )
 
     async def make_room(self, origin: ClientOrigin, *, ceiling: int) -> int:
-        """Delete the oldest never-used clients of this origin until `ceiling - 1` of them remain.
+        """Delete never-used clients of this origin until fewer than `ceiling` of them remain.
 
-        Each origin has its ceiling: who needs no token to be known by a document pushes out nobody
-        who needed one to register. Rows that were used stay and do not count: or many of them
-        would cost every newcomer its registration. Newcomers that race may pass the ceiling by
-        their number, until the next one; a call deletes at most MOST_ROWS_TO_MAKE_ROOM rows.
+        The oldest of the network that most of them came from go first. Each origin has its
+        ceiling: who needs no token to be known by a document pushes out nobody who needed one to
+        register. Rows that were used stay and do not count: or many of them would cost every
+        newcomer its registration. Newcomers that race may pass the ceiling by their number, until
+        the next one.
         """
-        may_go = clients.c.last_used_at.is_(None) & (clients.c.origin == origin.value) & _MAY_GO
-        rows = select(func.count()).select_from(clients).where(may_go).scalar_subquery()
-        excess = rows - (ceiling - 1)
-        limit = case(
-            (excess < 0, 0),
-            (excess > MOST_ROWS_TO_MAKE_ROOM, MOST_ROWS_TO_MAKE_ROOM),
-            else_=excess,
-        )
-        return await delete_at_most(
-            self._connection,
-            clients,
-            may_go,
-            limit=limit,
-            oldest_first=clients.c.issued_at,
-        )
+        return await make_room(self._connection, origin, ceiling=ceiling)
 
     async def delete_expired(self, *, now: datetime, limit: int) -> int:
         """Delete expired registrations, except those that active grants still name."""
@@ -206,7 +220,7 @@ class Clients:
         return await delete_at_most(
             self._connection,
             clients,
-            (clients.c.expires_at <= now) & _MAY_GO & ~is_in_use,
+            (clients.c.expires_at <= now) & MAY_GO & ~is_in_use,
             limit=limit,
         )
 

@@ -59,15 +59,21 @@ class Consents:
             for subject, scopes in by_subject.items()
         )
 
-    async def forget(self, subject: str, client_id: str | None = None) -> None:
-        """Forget what a person consented to: for one client, or for all of them."""
+    async def forget(self, subject: str, client_id: str) -> bool:
+        """Forget what a person consented to for a client; False if that was nothing."""
         key = list(consents.primary_key.columns)
-        conditions = [consents.c.subject == subject]
-        if client_id is not None:
-            conditions.append(consents.c.client_id == client_id)
-        # Locked in the order in which remember() writes: crosswise would be a deadlock.
-        doomed = select(*key).where(*conditions).order_by(*key).with_for_update().cte("doomed")
-        await self._connection.execute(delete(consents).where(tuple_(*key).in_(select(doomed))))
+        doomed = (
+            select(*key)
+            .where(consents.c.subject == subject, consents.c.client_id == client_id)
+            # Locked in the order in which remember() writes: crosswise would be a deadlock.
+            .order_by(*key)
+            .with_for_update()
+            .cte("doomed")
+        )
+        forgotten = await self._connection.execute(
+            delete(consents).where(tuple_(*key).in_(select(doomed))).returning(*key)
+        )
+        return bool(forgotten.all())
 
     async def delete_expired(self, *, now: datetime, limit: int) -> int:
         """Forget what has expired."""

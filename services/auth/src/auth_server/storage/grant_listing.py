@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
 from auth_server.domain.grants import Grant
-from auth_server.storage.grants import grant_of, is_active_grant
+from auth_server.storage.grants import grant_of, is_active_grant, is_unredeemed
 from auth_server.storage.tables import (
     access_handles,
+    authorizations,
     clients,
+    consents,
     grants,
     refresh_handles,
     upstream_tokens,
@@ -27,11 +29,17 @@ class GrantSelection:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The SQL of it."""
+        return self.conditions_on(grants.c.subject, grants.c.client_id)
+
+    def conditions_on(
+        self, subject: ColumnElement[str], client_id: ColumnElement[str]
+    ) -> list[ColumnElement[bool]]:
+        """The SQL of it for other columns than those of grants."""
         found = []
         if self.subject is not None:
-            found.append(grants.c.subject == self.subject)
+            found.append(subject == self.subject)
         if self.client_id is not None:
-            found.append(grants.c.client_id == self.client_id)
+            found.append(client_id == self.client_id)
         return found
 
 
@@ -60,12 +68,20 @@ class GrantListing:
         self._connection = connection
 
     async def newest(
-        self, selection: GrantSelection, *, with_ended: bool, now: datetime, limit: int
+        self,
+        selection: GrantSelection,
+        *,
+        with_ended: bool,
+        now: datetime,
+        limit: int,
+        with_unredeemed: bool = True,
     ) -> tuple[ListedGrant, ...]:
         """The last `limit` grants that were made, the newest first."""
         conditions = selection.conditions()
         if not with_ended:
             conditions.append(is_active_grant(now))
+        if not with_unredeemed:
+            conditions.append(~is_unredeemed())
         found = await self._connection.execute(
             select(grants, clients.c.client_name)
             .outerjoin(clients, clients.c.client_id == grants.c.client_id)
@@ -85,6 +101,30 @@ class GrantListing:
             select(grants.c.id).where(is_active_grant(now), *selection.conditions()).limit(limit)
         )
         return tuple(found.scalars())
+
+    async def with_access(
+        self, selection: GrantSelection, *, now: datetime, limit: int
+    ) -> frozenset[tuple[str, str]]:
+        """Up to `limit` pairs of a person and a client between which there is anything to end.
+
+        That is an active grant, a remembered consent, or a sign-in that waits for a second one.
+        """
+        sign_in = authorizations.c
+        rows = (
+            (grants.c.subject, grants.c.client_id, is_active_grant(now)),
+            (consents.c.subject, consents.c.client_id, true()),
+            (sign_in.account_subject, sign_in.client_id, sign_in.account_subject.is_not(None)),
+        )
+        pairs = union(
+            *(
+                select(subject, client_id).where(
+                    condition, *selection.conditions_on(subject, client_id)
+                )
+                for subject, client_id, condition in rows
+            )
+        )
+        found = await self._connection.execute(pairs.limit(limit))
+        return frozenset((subject, client_id) for subject, client_id in found)
 
     async def count_active(self, selection: GrantSelection, *, now: datetime) -> int:
         """How many grants are active."""

@@ -36,25 +36,56 @@ class Grants:
             update(grants).where(grants.c.id == grant_id).values(last_used_at=now)
         )
 
-    async def idle_beyond(
-        self, subject: str, client_id: str, *, keep: int, now: datetime
-    ) -> tuple[str, ...]:
-        """The active grants of a person to a client, without the `keep` most recently used.
+    async def hold(self, subject: str, client_id: str) -> None:
+        """Have every other transaction that holds the same person and client wait for this one.
 
-        Until the transaction ends, every other that asks for the same two waits here: what it
-        counts then is what this one leaves. (SQLite has one writer at a time anyway.)
+        What it sees then is what this one leaves. Held before the rows of grants, consents and
+        clients, never after: crosswise would be a deadlock. (SQLite has one writer anyway.)
         """
         if self._connection.dialect.name == "postgresql":
             key = bindparam(None, _lock_key(subject, client_id), type_=BigInteger)
             await self._connection.execute(select(func.pg_advisory_xact_lock(key)))
+
+    async def in_use(self, subject: str, client_id: str, *, now: datetime) -> tuple[Grant, ...]:
+        """The active grants of a person to a client whose codes were redeemed.
+
+        The most recently used first.
+        """
         found = await self._connection.execute(
-            select(grants.c.id)
+            select(grants)
             .where(
-                grants.c.subject == subject, grants.c.client_id == client_id, is_active_grant(now)
+                grants.c.subject == subject,
+                grants.c.client_id == client_id,
+                is_active_grant(now),
+                ~is_unredeemed(),
             )
             .order_by(grants.c.last_used_at.desc(), grants.c.created_at.desc(), grants.c.id)
         )
-        return tuple(found.scalars())[keep:]
+        return tuple(grant_of(row) for row in found.mappings())
+
+    async def active(self, subject: str, client_id: str, *, now: datetime) -> tuple[str, ...]:
+        """The ids of all active grants of a person to a client, in the order of the ids."""
+        return await self._ids(subject, client_id, is_active_grant(now))
+
+    async def unredeemed(
+        self, subject: str, client_id: str, *, resource: str | None = None
+    ) -> tuple[str, ...]:
+        """The ids of grants that have not ended, and whose codes nobody has redeemed."""
+        conditions = [grants.c.revoked_at.is_(None), is_unredeemed()]
+        if resource is not None:
+            conditions.append(grants.c.resource == resource)
+        return await self._ids(subject, client_id, *conditions)
+
+    async def _ids(
+        self, subject: str, client_id: str, *conditions: ColumnElement[bool]
+    ) -> tuple[str, ...]:
+        found = await self._connection.execute(
+            select(grants.c.id)
+            .where(grants.c.subject == subject, grants.c.client_id == client_id, *conditions)
+            # In one order everywhere: rows locked crosswise would be a deadlock.
+            .order_by(grants.c.id)
+        )
+        return tuple(found.scalars())
 
     async def revoke(
         self, grant_id: str, reason: RevocationReason, *, now: datetime
@@ -111,6 +142,11 @@ def _is_redeemable(before: datetime) -> tuple[ColumnElement[bool], ...]:
     return codes.c.redeemed_at.is_(None), codes.c.expires_at > before
 
 
+def is_unredeemed() -> ColumnElement[bool]:
+    """SQL for a grant whose code nobody has redeemed: nothing has proven that it is wanted."""
+    return exists().where(codes.c.grant_id == grants.c.id, codes.c.redeemed_at.is_(None))
+
+
 def is_active_grant(now: ColumnElement[datetime] | datetime) -> ColumnElement[bool]:
     """SQL for Grant.is_active."""
     return grants.c.revoked_at.is_(None) & (grants.c.expires_at > now)
@@ -129,6 +165,7 @@ def grant_values(grant: Grant) -> dict[str, Any]:
         "created_at": grant.created_at,
         "expires_at": grant.expires_at,
         "last_used_at": grant.last_used_at,
+        "browser_digest": grant.browser_digest,
         "revoked_at": grant.revoked_at,
         "revocation_reason": None if reason is None else reason.value,
     }
@@ -146,6 +183,7 @@ def grant_of(row: RowMapping) -> Grant:
         created_at=row[grants.c.created_at],
         expires_at=row[grants.c.expires_at],
         last_used_at=row[grants.c.last_used_at],
+        browser_digest=row[grants.c.browser_digest],
         revoked_at=row[grants.c.revoked_at],
         revocation_reason=None if reason is None else RevocationReason(reason),
     )

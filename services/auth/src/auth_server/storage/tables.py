@@ -63,8 +63,11 @@ clients: Final = Table(
     # Indexed for make_room, which looks for the oldest.
     Column("issued_at", UtcDateTime, nullable=False, index=True),
     _expires_at(),
-    # Set by the first completed authorization: until then the row is anybody's flood.
+    # Set by the first redeemed code: until then the row is anybody's flood.
     Column("last_used_at", UtcDateTime),
+    # Of an unused row, where it came from: what is counted, and no more of the address.
+    Column("network", Text),
+    Column("wider_network", Text),
     # Set by an operator; a disabled client is unknown to every endpoint.
     Column("disabled_at", UtcDateTime),
     # Who brought it here. What an operator added is neither swept nor pushed out by a flood.
@@ -152,8 +155,8 @@ consents: Final = Table(
     Column("key_digest", LargeBinary, primary_key=True),
     Column("subject", Text, primary_key=True, index=True),
     Column("scope", Text, primary_key=True),
-    # Also in the key's digest; here so that a person's consents can be found by client.
-    Column("client_id", Text, nullable=False),
+    # Also in the key's digest; here so that consents can be found by client.
+    Column("client_id", Text, nullable=False, index=True),
     _expires_at(),
 )
 
@@ -171,6 +174,8 @@ grants: Final = Table(
     _expires_at(),
     # The last redemption or rotation: the most idle grant is the first to make room.
     Column("last_used_at", UtcDateTime, nullable=False),
+    # The browser that it was allowed in, which tells two sign-ins of one app from those of two.
+    Column("browser_digest", LargeBinary),
     Column("revoked_at", UtcDateTime, index=True),
     Column("revocation_reason", Text),
 )

@@ -16,8 +16,8 @@ from typing import Final
 from mcp_server.bearer.remembered_grants import ProvenHandles, SpentGrants
 from mcp_server.handle_verifier import HandleInactive, HandleVerifier, VerifiedHandle
 from mcp_server.handle_verifier.handle_format import is_well_formed
-from service_kit.counted_addresses import CountedAddresses
-from service_kit.rate_limits import Budget, Charge, RateLimiter
+from service_kit.counted_addresses import CountedAddresses, CountedNetwork
+from service_kit.rate_limits import Budget, Charge, RateLimiter, Refusal
 
 # A message counts once for each of these that its body has begun.
 UNIT_BYTES: Final = 16 * 1024
@@ -57,7 +57,7 @@ class RateLimits:
     monotonic: Callable[[], float]
     _proven: ProvenHandles = field(init=False, default_factory=ProvenHandles)
     _spent: SpentGrants = field(init=False, default_factory=SpentGrants)
-    # Questions to auth under way, by budget and address: each may turn out to be a failure.
+    # Questions to auth under way, by budget and network: each may turn out to be a failure.
     _under_way: Counter[tuple[str, str]] = field(init=False, default_factory=Counter)
 
     async def verify(
@@ -79,11 +79,11 @@ class RateLimits:
             except HandleInactive:
                 self._proven.drop(raw_handle)
                 raise
-        key = self.addresses.key(address)
-        if key is None or not is_well_formed(raw_handle):
+        networks = self.addresses.networks(address)
+        if not networks or not is_well_formed(raw_handle):
             return await verifier.verify(raw_handle)
         budget = self.budgets.cross_origin if is_from_elsewhere else self.budgets.failures
-        handle = await self._verify_unproven(verifier, raw_handle, budget, key)
+        handle = await self._verify_unproven(verifier, raw_handle, budget, networks)
         self._proven.add(raw_handle)
         return handle
 
@@ -108,26 +108,35 @@ class RateLimits:
         raise BudgetSpent(refusal.budget, refusal.seconds)
 
     async def _verify_unproven(
-        self, verifier: HandleVerifier, raw_handle: str, budget: Budget, key: str
+        self,
+        verifier: HandleVerifier,
+        raw_handle: str,
+        budget: Budget,
+        networks: tuple[CountedNetwork, ...],
     ) -> VerifiedHandle:
-        _refuse(budget, await self.limiter.peek(budget, key))
-        place = (budget.name, key)
+        charges = [one.charge(budget) for one in networks]
+        _refuse(await self.limiter.peek_in_turn(*charges))
+        places = Counter((budget.name, one.key) for one in networks)
         # So that of many at once no more are asked about than may fail.
-        if await self.limiter.peek(budget, key, cost=self._under_way[place] + 1) is not None:
+        many = (
+            one.charge(budget, cost=self._under_way[budget.name, one.key] + 1) for one in networks
+        )
+        if await self.limiter.peek_in_turn(*many) is not None:
             raise BudgetSpent(budget, 1)
-        self._under_way[place] += 1
+        self._under_way.update(places)
         try:
             return await verifier.verify(raw_handle)
         except HandleInactive:
             # Made up, for all that is known here.
-            await self.limiter.hit(budget, key)
+            await self.limiter.hit_in_turn(*charges)
             raise
         finally:
-            self._under_way[place] -= 1
-            if not self._under_way[place]:
-                del self._under_way[place]
+            self._under_way.subtract(places)
+            for place in places:
+                if not self._under_way[place]:
+                    del self._under_way[place]
 
 
-def _refuse(budget: Budget, seconds: int | None) -> None:
-    if seconds is not None:
-        raise BudgetSpent(budget, seconds)
+def _refuse(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise BudgetSpent(refusal.budget, refusal.seconds)

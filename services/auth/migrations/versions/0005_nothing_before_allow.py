@@ -1,14 +1,14 @@
 """Nothing is stored before Allow: one row for each sign-on, and one for each decision.
 
-Revises 0003. Replicas of 0003 go on working: what they store has neither a form nor a cookie of its
+Revises 0004. Replicas of 0004 go on working: what they store has neither a form nor a cookie of its
 own, and only they finish it.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

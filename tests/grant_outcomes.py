@@ -1,0 +1,35 @@
+"""What can come of a step of grant_lifecycle.py."""
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """Each must come about several times in a run that is worth something."""
+
+    SIGNED_ON = "signed on"
+    REPLACED = "grant that nobody redeemed: a newer one took its place"
+    SUPERSEDED = "one grant too many: the most idle one ended"
+    REDEEMED = "code redeemed"
+    CODE_REPLAYED = "code replayed: its grant ended"
+    CODE_MISMATCHED = "code with a wrong proof: its grant ended"
+    CODE_EXPIRED = "code too late"
+    CODE_OF_ENDED = "first use of the code of an ended grant"
+    CODE_UNKNOWN = "code that the sweep deleted"
+    CODE_OF_ANOTHER = "another client's code"
+    ROTATED = "handle rotated"
+    REPLAYED = "handle replayed within the grace: the same answer"
+    LATE = "handle replayed within the grace, its successor spent"
+    STOLEN = "handle replayed after the grace: its grant ended"
+    HANDLE_OF_ENDED = "handle of a dead grant"
+    HANDLE_EXPIRED = "handle too late"
+    HANDLE_UNKNOWN = "handle that the sweep deleted"
+    HANDLE_OF_ANOTHER = "another client's handle"
+    AT_ONCE = "one handle by several callers at once"
+    ACCESS_EXPIRED = "access handle alive a second before its end, and dead at it"
+    REVOKED = "grant revoked"
+    ACCESS_ENDED = "grant that nobody redeemed: ended with another's access"
+    NOT_REVOKED = "another client's grant not revoked"
+    UPSTREAM_DEAD = "dead at PingOne: its grant ended"
+    SWEPT = "swept"
+    UNREACHABLE = "grant ended, as nothing leads to it"
+    WAITED = "waited"
