@@ -21,7 +21,9 @@ _MODE: Final = b"sec-fetch-mode"
 _DEST: Final = b"sec-fetch-dest"
 # What is fetched in case somebody may want it: no person has asked, though it looks as if.
 _PURPOSE: Final = b"sec-purpose"
-_NAMES: Final = frozenset({_SITE, _MODE, _DEST, _PURPOSE})
+# What browsers said instead before there was a standard, and some say still.
+_OLD_PURPOSE: Final = b"purpose"
+_NAMES: Final = frozenset({_SITE, _MODE, _DEST, _PURPOSE, _OLD_PURPOSE})
 
 _OWN_SITES: Final = frozenset({b"same-origin", b"none"})
 _FOREIGN_SITES: Final = frozenset({b"same-site", b"cross-site"})
@@ -47,7 +49,8 @@ class FetchMetadata:
         for name, value in headers:
             if name in _NAMES:
                 found[name] = _REPEATED if name in found else value
-        return cls(found.get(_SITE), found.get(_MODE), found.get(_DEST), found.get(_PURPOSE))
+        purpose = found.get(_PURPOSE, found.get(_OLD_PURPOSE))
+        return cls(found.get(_SITE), found.get(_MODE), found.get(_DEST), purpose)
 
     @property
     def is_top_level_navigation(self) -> bool:
