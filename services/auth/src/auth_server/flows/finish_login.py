@@ -90,7 +90,9 @@ class FinishLogin:
         try:
             return await self._finish(answer, pending, returned)
         except AuthorizationFailed as failure:
-            await self._keep(returned.seal(pending, error_answer(failure.error)), pending)
+            # Without the database there is nowhere to note it, and the person would wait for that.
+            if not isinstance(failure.__cause__, StorageUnavailable):
+                await self._keep(returned.seal(pending, error_answer(failure.error)), pending)
             raise
 
     async def _finish(
