@@ -70,6 +70,15 @@ def problem_page(response: httpx.Response, status: int = 400) -> str:
     return response.text
 
 
+def outcome_page(response: httpx.Response) -> str:
+    """The HTML of a page that says how a sign-in ended."""
+    assert response.status_code == 200, f"{response.status_code}: {response.headers}"
+    assert {name: response.headers.get(name) for name in PAGE_HEADERS} == PAGE_HEADERS
+    assert "refresh" not in response.headers
+    assert "<form" not in response.text
+    return response.text
+
+
 def host_of(response: httpx.Response) -> str:
     """Where a redirect leads."""
     assert response.has_redirect_location, f"{response.status_code}: {response.text[:500]}"

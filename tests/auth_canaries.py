@@ -20,6 +20,7 @@ import httpx
 import structlog
 from auth_back_channel import is_for, keep_token_answers
 from auth_harness import AuthUnderTest, form_of
+from browser_cookies import secret_in
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
@@ -35,7 +36,8 @@ BODIES: dict[tuple[str, str, int], set[str]] = {
     ("POST", "/introspect", 200): {"access token of PingOne"},
     ("POST", "/register", 201): {"client secret"},
     ("GET", "/authorize", 200): {"form token"},
-    ("GET", "/callback", 200): {"form token"},
+    # The second consent names the sign-on that it belongs to.
+    ("GET", "/callback", 200): {"form token", "state at PingOne"},
     ("GET", "/account", 200): {"form token"},
 }
 TO_PINGONE = {"state at PingOne", "nonce"}
@@ -109,9 +111,11 @@ class Watch:
         self.answers.append(response)
         for cookie in response.headers.get_list("set-cookie"):
             # A cookie that is taken back is sent as "".
-            self.canaries.plant("cookie", cookie.partition("=")[2].partition(";")[0].strip('"'))
+            value = cookie.partition("=")[2].partition(";")[0].strip('"')
+            self.canaries.plant("cookie", secret_in(value))
         if response.headers.get("content-type", "").startswith("text/html"):
-            self.canaries.plant("form token", form_of(response).get("csrf_token"))
+            for name in ("csrf_token", "sealed"):
+                self.canaries.plant("form token", form_of(response).get(name))
         if (request.url.path, response.status_code) in {("/token", 200), ("/register", 201)}:
             document = response.json()
             self.canaries.plant("access handle", document.get("access_token"))

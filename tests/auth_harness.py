@@ -4,6 +4,7 @@ One browser (with a cookie jar, following redirects only when told), one MCP cli
 server talk to the public and the internal application and to PingOne's stand-in over ASGI.
 """
 
+import asyncio
 import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,6 +23,7 @@ from starlette.types import ASGIApp
 
 from auth_server.app import Resources, create_internal_app, create_public_app, open_resources
 from auth_server.client_documents.documents import FetchDocument
+from auth_server.flows.sweep_expired import SweepExpired
 from auth_server.settings import AuthSettings
 from pingone_simulator.app import create_app as create_simulator
 from pingone_simulator.settings import SimulatorSettings
@@ -265,6 +267,13 @@ class AuthUnderTest:
         assert response.status_code == 200, response.text
         return bool(response.json()["active"])
 
+    async def sweep(self) -> None:
+        """Delete what has expired by now."""
+        resources = self.resources
+        await SweepExpired(
+            resources.database, resources.revoke_grant, resources.lifetimes, resources.now
+        ).until_clean()
+
     async def settle(self) -> None:
         """Await the background work, such as revocations at PingOne."""
         await self.resources.background.drain(5)
@@ -281,6 +290,7 @@ async def auth_under_test(
     *,
     simulator: dict[str, Any] | None = None,
     fetch_document: FetchDocument | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     **settings: Any,
 ) -> AsyncIterator[AuthUnderTest]:
     """Start the server on a migrated database; `settings` and `simulator` change defaults.
@@ -318,6 +328,7 @@ async def auth_under_test(
         fetch=transport.fetch,
         transport=transport,
         fetch_document=fetch_document or published,
+        sleep=sleep,
     ) as resources:
         auth = AuthUnderTest(
             resources=resources,

@@ -110,7 +110,9 @@ class Service:
         )
         pending = PendingAuthorization(
             id=str(uuid4()),
-            step=AuthorizationStep.AT_PINGONE,
+            form_id=str(uuid4()),
+            step=AuthorizationStep.FINISHING,
+            started_digest=digest("a sign-on"),
             browser_digest=digest("a browser"),
             request=request,
             expires_at=resources.now() + CODE,

@@ -48,7 +48,7 @@ class LoginSteps:
             "redirect_uri": REDIRECT_URI,
             "code_challenge": CHALLENGE,
             "code_challenge_method": "S256",
-            "state": "of-the-client",
+            "state": "the-state-of-the-client",
             "prompt": "consent",
         }
         return await self.http.get(f"{self.issuer}/authorize", params=query | changes)

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 from auth_canaries import Canaries, dump_of_postgresql
+from browser_cookies import secret_in
 from login_steps import VERIFIER, answer_of
 from redis.asyncio import Redis
 
@@ -99,7 +100,7 @@ async def _plant_login_in_progress(login: Any, canaries: Canaries) -> None:
     """One that PingOne has just sent back, and then one whose code nobody has redeemed."""
     page = await login.authorize(state="a-state-that-the-client-made")
     [form] = read_page(str(page.url), page.text).forms
-    canaries.plant("form token", form.values["csrf_token"])
+    canaries.plant("form token", form.values["sealed"])
     to_pingone = await login.submit(page, decision="allow")
     sent = parse_qs(urlsplit(to_pingone.headers["location"]).query)
     canaries.plant("state at PingOne", sent["state"][0])
@@ -114,8 +115,8 @@ async def _plant_login_in_progress(login: Any, canaries: Canaries) -> None:
 
 def _plant_cookies(login: Any, canaries: Canaries) -> None:
     for cookie in login.http.cookies.jar:
-        if cookie.name.endswith("mcp_pingone_browser"):
-            canaries.plant("browser cookie", cookie.value)
+        if cookie.name.removeprefix("__Host-").startswith("mcp_pingone_"):
+            canaries.plant("browser cookie", secret_in(cookie.value))
 
 
 async def _plant_encrypted(cluster: Any, database: asyncpg.Connection, canaries: Canaries) -> None:

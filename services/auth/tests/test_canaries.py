@@ -113,7 +113,7 @@ async def refusals(auth: AuthUnderTest, watch: Watch) -> None:
     to_pingone = await auth.decide(browser, await auth.authorize(browser, code_challenge=CHALLENGE))
     answer = await auth.sign_on(browser, to_pingone)
     code = code_at_client(await auth.back(browser, answer))
-    problem_page(await auth.back(browser, answer))
+    assert code_at_client(await auth.back(browser, answer)) == code
     handles = (await auth.exchange(code, code_verifier=VERIFIER)).json()
     for _ in range(2):  # the second is answered with what the first one sealed
         assert (await auth.refresh(handles["refresh_token"])).status_code == 200

@@ -114,7 +114,7 @@ def test_a_database_without_a_schema_needs_a_migration(patient: Patient, tmp_pat
     file.touch()
     empty = patient.examine(AUTH_DATABASE_URL=url)["database"]
     assert missing["found"] == f"there is no file {file}"
-    assert empty["found"] == "the database schema is not there, this version needs 0004"
+    assert empty["found"] == "the database schema is not there, this version needs 0005"
     for finding in (missing, empty):
         assert (finding["outcome"], finding["advice"]) == ("problem", "run `auth migrate`")
 

@@ -8,7 +8,7 @@ import asyncio
 
 import pytest
 from account_steps import look, sign_in
-from auth_answers import problem_page
+from auth_answers import outcome_page, problem_page
 from auth_back_channel import refusal
 from auth_commands import Commands
 from auth_harness import AuthUnderTest
@@ -53,7 +53,8 @@ async def test_whatever_ends_access_leaves_no_way_back_without_a_page(
     assert not await auth.is_active(access.handles["access_token"])
     assert refusal(await auth.refresh(access.handles["refresh_token"])) == "invalid_grant"
     assert refusal(await auth.exchange(access.unredeemed_code)) == "invalid_grant"
-    problem_page(await auth.decide(access.asked, access.second_consent))
+    ended = outcome_page(await auth.decide(access.asked, access.second_consent))
+    assert "This sign-in has ended" in ended
     # Whose sign-in is at PingOne was not known; now it is, and her consent is forgotten.
     if way in (operator_ends_the_client, operator_disables_the_client):
         problem_page(await auth.back(access.browser, access.silent_answer))
@@ -92,7 +93,8 @@ async def test_a_code_with_a_wrong_proof_ends_what_nobody_redeemed_and_the_conse
     assert refusal(wrong) == "invalid_grant"
     # The app that redeemed its code has done nothing wrong.
     assert await auth.is_active(access.handles["access_token"])
-    problem_page(await auth.decide(access.asked, access.second_consent))
+    ended = outcome_page(await auth.decide(access.asked, access.second_consent))
+    assert "This sign-in has ended" in ended
     assert ASKS in (await auth.authorize(access.browser)).text
 
 
@@ -137,7 +139,8 @@ async def test_a_deleted_client_has_nothing_left_and_its_sign_ins_end(
     await access.run.text("clients", "delete", auth.client_id, "--yes")
     assert not await auth.is_active(access.handles["access_token"])
     assert not await auth.is_active(access.bobs)
-    problem_page(await auth.decide(access.asked, access.second_consent))
+    ended = outcome_page(await auth.decide(access.asked, access.second_consent))
+    assert "This sign-in has ended" in ended
     problem_page(await auth.back(access.browser, access.silent_answer))
     problem_page(await auth.authorize(access.browser), 401)
     assert await auth.is_active(access.others)

@@ -120,6 +120,7 @@ async def test_without_the_database_clients_are_told_to_try_again(database_url: 
 async def test_without_the_database_people_see_a_page(auth: AuthUnderTest) -> None:
     browser = auth.new_browser()
     consent = await auth.authorize(browser)
+    await auth.decide(browser, consent)
     async with database_outage(auth):
         answers = (
             await auth.authorize(browser),

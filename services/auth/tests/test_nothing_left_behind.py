@@ -40,8 +40,16 @@ async def test_a_second_consent_that_nobody_decides_ends_at_pingone_too(
     assert "Bob Baker" in page.text
     auth.clock.advance(minutes=9)
     await sweep(auth)
-    assert (await count_rows(auth, authorizations), revocations(auth)) == (1, 0)
-    auth.clock.advance(minutes=2)
+    # Of the first sign-on nothing is left but that it has ended.
+    assert (await count_rows(auth, authorizations), revocations(auth)) == (2, 0)
+    auth.clock.advance(minutes=1)
+    await sweep(auth)
+    # A late decision is still told to the client, for an hour.
+    assert (await count_rows(auth, authorizations), revocations(auth)) == (2, 1)
+    auth.clock.advance(hours=1)
+    await sweep(auth)
+    assert (await count_rows(auth, authorizations), revocations(auth)) == (1, 1)
+    auth.clock.advance(minutes=20)  # an hour and a half after the first sign-on began
     await sweep(auth)
     assert (await count_rows(auth, authorizations), revocations(auth)) == (0, 1)
 

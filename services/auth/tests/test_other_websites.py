@@ -244,6 +244,8 @@ async def test_an_app_on_another_origin_registers_signs_in_and_refreshes_from_it
         # In advance, and so without anybody who wants it.
         {**navigation("cross-site"), "Sec-Purpose": "prefetch"},
         {**navigation("none"), "Sec-Purpose": "prefetch;prerender"},
+        {**navigation("none"), "Purpose": "prefetch"},
+        {"Purpose": "prefetch"},
         # What no browser of today says: a navigation must be certain.
         navigation("Cross-Site"),
         navigation("nowhere"),

@@ -31,8 +31,7 @@ CONSENT = ConsentView(
     resource="https://mcp.example/mcp",
     account_name=None,
     form_action="/consent",
-    csrf_token="csrf-1",
-    authorization_id="authorization-1",
+    form_fields={"form_id": "form-1", "sealed": "sealed-1"},
 )
 SECOND_CONSENT = replace(CONSENT, account_name="ada@example.com")
 PROBLEM = ProblemView("This sign-in has expired", "It was open too long.", "Start again.", "ref-17")
@@ -166,7 +165,7 @@ async def test_a_client_without_a_visible_name_is_shown_by_its_client_id(name: s
 @pytest.mark.standard("RFC 6749 10.14")
 async def test_markup_in_a_name_is_shown_and_not_run() -> None:
     name = "<script>alert(1)</script><img src=//evil>\"' onload='x"
-    page = await consent(replace(CONSENT, client_name=name, csrf_token='"><b>'))
+    page = await consent(replace(CONSENT, client_name=name, form_fields={"sealed": '"><b>'}))
     assert name in page.text
     assert not page.all("script")
     assert not page.all("b")
@@ -236,15 +235,15 @@ def test_a_resource_describes_its_own_scopes_and_those_that_it_shares() -> None:
 
 
 @pytest.mark.parametrize("view", [CONSENT, SECOND_CONSENT])
-async def test_the_form_posts_the_decision_with_its_identifier_and_csrf_token(
+async def test_the_form_posts_the_decision_with_its_identifier_and_what_was_sealed(
     view: ConsentView,
 ) -> None:
     page = await consent(view)
     assert [(form["method"], form["action"]) for form in page.all("form")] == [("post", "/consent")]
     fields = {field["name"]: (field["type"], field["value"]) for field in page.all("input")}
     assert fields == {
-        "authorization_id": ("hidden", "authorization-1"),
-        "csrf_token": ("hidden", "csrf-1"),
+        "form_id": ("hidden", "form-1"),
+        "sealed": ("hidden", "sealed-1"),
     }
     # Exactly one button each way, alike but for the value: refusing is as easy as allowing.
     assert page.all("button") == [{"name": "decision", "value": v} for v in ("deny", "allow")]

@@ -9,8 +9,9 @@ import httpx
 import pytest
 import pytest_asyncio
 from account_steps import look, sign_in
-from auth_answers import code_at_client, count_rows, problem_page
-from auth_harness import INTERNAL, AuthUnderTest
+from auth_answers import code_at_client, count_rows, host_of, problem_page
+from auth_harness import INTERNAL, AuthUnderTest, form_of
+from browser_cookies import ASKED, LONG_LIVED, STARTED, held, secret_in
 from deployed_auth import PUBLIC_URL, browser_of, deployed_auth
 from unread_cookies import COOKIE, forbid_cookie_parsers
 
@@ -18,6 +19,7 @@ from auth_server.storage.tables import grants
 
 ON_ONE_SERVER = pytest.mark.asyncio(loop_scope="module")
 BROWSER, ACCOUNT = b"__Host-mcp_pingone_browser", b"__Host-mcp_pingone_account"
+STARTED_BY_NOBODY = b"__Host-mcp_pingone_started_" + b"v" * 22
 
 # What a browser accepts from a host next to ours, or over plain http, where it refuses __Host-; and
 # what else a reader could take for our cookie. Each makes the Cookie lines of a name and a secret.
@@ -75,8 +77,10 @@ async def deployed(
         yield auth
 
 
-def secret_of(browser: httpx.AsyncClient, name: bytes) -> bytes:
-    return browser.cookies[name.decode()].encode()
+def pair_of(browser: httpx.AsyncClient, kind: str) -> tuple[bytes, bytes]:
+    """The name and the value of the browser's one cookie of this kind."""
+    [(name, value)] = held(browser, kind).items()
+    return name.encode(), value.encode()
 
 
 def cookie_lines(lines: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
@@ -92,8 +96,8 @@ async def test_a_planted_cookie_finishes_nobody_elses_sign_in(
     mallory, victim = browser_of(deployed), browser_of(deployed)
     to_pingone = await deployed.decide(mallory, await deployed.authorize(mallory))
     returned = await deployed.sign_on(victim, to_pingone)
-    planted = plant(BROWSER, secret_of(mallory, BROWSER))
-    own = BROWSER + b"=" + b"v" * 43
+    planted = plant(*pair_of(mallory, STARTED))
+    own = STARTED_BY_NOBODY + b"=1." + b"v" * 43
     grants_before = await count_rows(deployed, grants)
     for lines in (planted, [own, *planted], [*planted, own], [own + b"; " + b"; ".join(planted)]):
         response = await victim.get(returned.headers["location"], headers=cookie_lines(lines))
@@ -103,21 +107,46 @@ async def test_a_planted_cookie_finishes_nobody_elses_sign_in(
     code_at_client(await deployed.back(mallory, returned), issuer=PUBLIC_URL)
 
 
+@pytest.mark.standard("RFC 6265 8.6", "RFC 6749 10.12")
 @ON_ONE_SERVER
 @EVERY_PLANT
-async def test_a_planted_secret_neither_binds_a_sign_in_nor_becomes_our_cookie(
+async def test_a_planted_cookie_opens_no_form_of_anybody_else(
     deployed: AuthUnderTest, plant: Plant
 ) -> None:
     mallory, victim = browser_of(deployed), browser_of(deployed)
-    assert (await deployed.authorize(mallory)).status_code == 200
-    secret = secret_of(mallory, BROWSER)
-    victim.headers = httpx.Headers(cookie_lines(plant(BROWSER, secret)))
+    page = await deployed.authorize(mallory)
+    sent = cookie_lines(plant(*pair_of(mallory, ASKED)))
+    for decision in ("allow", "deny"):
+        form = {**form_of(page), "decision": decision}
+        problem_page(await victim.post("/consent", data=form, headers=sent))
+    assert host_of(await deployed.decide(mallory, page)) == "localhost:9080"
+
+
+@ON_ONE_SERVER
+@EVERY_PLANT
+async def test_a_planted_secret_neither_remembers_nor_binds_nor_becomes_a_cookie_of_ours(
+    deployed: AuthUnderTest, plant: Plant
+) -> None:
+    mallory, victim = browser_of(deployed), browser_of(deployed)
+    await deployed.obtain_code(mallory)
+    # A consent is remembered in mallory's browser.
+    assert host_of(await deployed.authorize(mallory)) == "localhost:9080"
+    planted = cookie_lines(plant(*pair_of(mallory, LONG_LIVED)))
+    victim.headers = httpx.Headers(planted)
     page = await deployed.authorize(victim)
     assert page.status_code == 200
-    for answer in (page, await victim.get("/account")):
-        [cookie] = answer.headers.get_list("set-cookie")
-        assert cookie.startswith(f"{BROWSER.decode()}=")
-        assert secret.decode() not in cookie
+    own = b"=".join(pair_of(victim, ASKED))
+    victim.headers = httpx.Headers([*planted, (b"cookie", own)])
+    allowed = await deployed.decide(victim, page)
+    assert host_of(allowed) == "localhost:9080"
+    secrets = [
+        secret_in(v) for kind in (ASKED, STARTED, LONG_LIVED) for v in held(mallory, kind).values()
+    ]
+    for answer in (page, allowed):
+        lines = answer.headers.get_list("set-cookie")
+        assert lines
+        assert not any(secret in line for secret in secrets for line in lines)
+    assert held(victim, LONG_LIVED)
     problem_page(await deployed.decide(mallory, page))
 
 
@@ -125,10 +154,16 @@ async def test_a_planted_secret_neither_binds_a_sign_in_nor_becomes_our_cookie(
 async def test_a_secret_that_was_read_is_set_by_no_answer(deployed: AuthUnderTest) -> None:
     # Even if a browser lets somebody plant our very name: it does not become a cookie of ours.
     victim = browser_of(deployed)
-    victim.headers = httpx.Headers(cookie_lines([BROWSER + b"=" + b"S" * 43]))
-    for answer in (await deployed.authorize(victim), await victim.get("/account")):
-        assert answer.status_code == 200
-        assert "set-cookie" not in answer.headers
+    planted = BROWSER + b"=" + b"S" * 43
+    victim.headers = httpx.Headers(cookie_lines([planted]))
+    page = await deployed.authorize(victim)
+    own = b"=".join(pair_of(victim, ASKED))
+    victim.headers = httpx.Headers(cookie_lines([planted, own]))
+    for answer in (page, await victim.get("/account"), await deployed.decide(victim, page)):
+        lines = answer.headers.get_list("set-cookie")
+        assert len(lines) == 1
+        assert "S" * 43 not in lines[0]
+        assert "mcp_pingone_browser" not in lines[0]
 
 
 @ON_ONE_SERVER
@@ -136,7 +171,7 @@ async def test_a_secret_that_was_read_is_set_by_no_answer(deployed: AuthUnderTes
 async def test_a_planted_session_shows_no_account(deployed: AuthUnderTest, plant: Plant) -> None:
     mallory, victim = await sign_in(deployed, browser_of(deployed)), browser_of(deployed)
     assert "You are signed in as" in (await look(mallory)).text
-    victim.headers = httpx.Headers(cookie_lines(plant(ACCOUNT, secret_of(mallory, ACCOUNT))))
+    victim.headers = httpx.Headers(cookie_lines(plant(*pair_of(mallory, "mcp_pingone_account"))))
     assert "You are signed in as" not in (await look(victim)).text
 
 
@@ -150,14 +185,15 @@ async def test_our_cookie_counts_wherever_it_stands(deployed: AuthUnderTest, lin
     browser, same_browser = browser_of(deployed), browser_of(deployed)
     to_pingone = await deployed.decide(browser, await deployed.authorize(browser))
     returned = await deployed.sign_on(browser, to_pingone)
-    names = [BROWSER] * (line.count(b"%s") - 1)
-    sent = cookie_lines([line % (*names, secret_of(browser, BROWSER))])
+    name, value = pair_of(browser, STARTED)
+    names = [name] * (line.count(b"%s") - 1)
+    sent = cookie_lines([line % (*names, value)])
     response = await same_browser.get(returned.headers["location"], headers=sent)
     code_at_client(response, issuer=PUBLIC_URL)
 
 
 @ON_ONE_SERVER
-@pytest.mark.parametrize("name", [BROWSER, ACCOUNT], ids=ascii)
+@pytest.mark.parametrize("name", [BROWSER, ACCOUNT, STARTED_BY_NOBODY], ids=ascii)
 async def test_a_cookie_of_sixty_thousand_backslashes_costs_nothing(
     deployed: AuthUnderTest, name: bytes
 ) -> None:
@@ -165,6 +201,7 @@ async def test_a_cookie_of_sixty_thousand_backslashes_costs_nothing(
     browser.headers = httpx.Headers(cookie_lines([name + b'="' + b"\\" * 60_000 + b'"']))
     started = time.perf_counter()
     assert (await browser.get("/account")).status_code == 200
+    problem_page(await browser.get("/callback?state=s&code=c"))
     assert time.perf_counter() - started < 1  # CVE-2024-7592 made it six seconds
 
 
@@ -174,16 +211,17 @@ async def test_in_development_a_second_cookie_of_our_name_makes_both_count_for_n
 ) -> None:
     # There is no __Host- on http: another program on this computer can plant our name, as any
     # program there can read everything. What it plants beside the real one is not believed.
-    mallory, victim = auth.new_browser(), auth.new_browser()
-    assert (await auth.authorize(victim)).status_code == 200
-    to_pingone = await auth.decide(mallory, await auth.authorize(mallory))
+    victim = auth.new_browser()
+    to_pingone = await auth.decide(victim, await auth.authorize(victim))
     returned = await auth.sign_on(victim, to_pingone)
-    name = BROWSER.removeprefix(b"__Host-")
-    planted, own = (name + b"=" + secret_of(browser, name) for browser in (mallory, victim))
+    name, value = pair_of(victim, STARTED)
+    planted, own = name + b"=1." + b"m" * 43, name + b"=" + value
     victim.cookies.delete(name.decode())
     for lines in ([own, planted], [planted + b"; " + own]):
         sent = cookie_lines(lines)
         problem_page(await victim.get(returned.headers["location"], headers=sent))
+    response = await victim.get(returned.headers["location"], headers=cookie_lines([own]))
+    code_at_client(response)
 
 
 @ON_ONE_SERVER

@@ -9,7 +9,14 @@ import json
 from typing import Any
 
 import pytest
-from auth_answers import answer_at_client, code_at_client, error_at_client, host_of, problem_page
+from auth_answers import (
+    answer_at_client,
+    code_at_client,
+    error_at_client,
+    host_of,
+    outcome_page,
+    problem_page,
+)
 from auth_back_channel import downstream, keep_token_answers
 from auth_harness import AuthUnderTest, form_of, redirect_query
 
@@ -102,16 +109,20 @@ async def test_a_refusal_does_not_leave_the_client_waiting(auth: AuthUnderTest) 
     assert error_at_client(await browser.get("/callback", params=refused)) == "access_denied"
 
 
-async def test_a_consent_form_cannot_be_sent_twice_or_for_another_request(
+async def test_a_consent_form_is_one_consent_and_not_one_to_another_request(
     auth: AuthUnderTest,
 ) -> None:
     """Defect 9: the token against request forgery outlived its use, and fitted any request."""
     browser = auth.new_browser()
     page, other_page = await auth.authorize(browser), await auth.authorize(browser)
     for form in (
-        {**form_of(other_page), "csrf_token": form_of(page)["csrf_token"]},
-        {**form_of(page), "authorization_id": form_of(other_page)["authorization_id"]},
+        {**form_of(other_page), "sealed": form_of(page)["sealed"]},
+        {**form_of(page), "form_id": form_of(other_page)["form_id"]},
     ):
         problem_page(await browser.post("/consent", data={**form, "decision": "allow"}))
-    assert host_of(await auth.decide(browser, page)) == "localhost:9080"
-    problem_page(await auth.decide(browser, page))
+    to_pingone = await auth.decide(browser, page)
+    assert host_of(to_pingone) == "localhost:9080"
+    code_at_client(await auth.back(browser, await auth.sign_on(browser, to_pingone)))
+    # It has led to a code: it leads to nothing any more, not even to PingOne.
+    for decision in ("allow", "deny"):
+        assert "The app is connected" in outcome_page(await auth.decide(browser, page, decision))

@@ -1,10 +1,12 @@
 """The sweep: what is due goes, what is not stays, and nobody is logged out by it."""
 
+from typing import Any
+
 import pytest
 from auth_answers import count_rows
 from auth_back_channel import downstream, refusal, replica_of
 from auth_harness import REDIRECT_URI, RESOURCE, AuthUnderTest, auth_under_test
-from sqlalchemy import Table
+from sqlalchemy import Column, Table, select
 
 from auth_server.domain.consent import ConsentKey, RememberedConsent
 from auth_server.domain.handles import digest
@@ -14,6 +16,7 @@ from auth_server.storage.tables import (
     authorizations,
     clients,
     codes,
+    consent_decisions,
     consents,
     grants,
     refresh_handles,
@@ -44,11 +47,61 @@ async def assert_swept_in_time(auth: AuthUnderTest, table: Table, **lifetime: fl
     assert await count_rows(auth, table) == 0
 
 
-async def test_an_authorization_that_nobody_finished_goes_after_ten_minutes(
+async def test_a_sign_on_that_nobody_finished_goes_an_hour_after_its_half_hour(
     auth: AuthUnderTest,
 ) -> None:
-    await auth.authorize(auth.new_browser())
-    await assert_swept_in_time(auth, authorizations, minutes=10)
+    browser = auth.new_browser()
+    await auth.decide(browser, await auth.authorize(browser))
+    await assert_swept_in_time(auth, authorizations, hours=1, minutes=30)
+
+
+async def test_a_denial_is_remembered_for_as_long_as_its_form_may_come_back(
+    auth: AuthUnderTest,
+) -> None:
+    browser = auth.new_browser()
+    await auth.decide(browser, await auth.authorize(browser), "deny")
+    await assert_swept_in_time(auth, consent_decisions, hours=2)
+
+
+async def test_what_expired_loses_its_verifier_and_nonce_with_the_next_sweep(
+    auth: AuthUnderTest,
+) -> None:
+    browser = auth.new_browser()
+    await auth.decide(browser, await auth.authorize(browser))
+    columns = authorizations.c
+    auth.clock.advance(minutes=30, seconds=-1)
+    await sweep(auth)
+    stored = await only_row(auth, columns.code_verifier_encrypted, columns.nonce_encrypted)
+    assert None not in stored
+    auth.clock.advance(seconds=1)
+    await sweep(auth)
+    stored = await only_row(auth, columns.code_verifier_encrypted, columns.nonce_encrypted)
+    assert stored == (None, None)
+
+
+async def test_a_sealed_answer_goes_after_a_minute_and_secrets_with_the_end(
+    auth: AuthUnderTest,
+) -> None:
+    await auth.obtain_code()
+    columns = authorizations.c
+    assert await only_row(
+        auth,
+        columns.code_verifier_encrypted,
+        columns.nonce_encrypted,
+        columns.account_tokens_encrypted,
+    ) == (None, None, None)
+    auth.clock.advance(seconds=59)
+    await sweep(auth)
+    assert await only_row(auth, columns.answer_encrypted) != (None,)
+    auth.clock.advance(seconds=1)
+    await sweep(auth)
+    assert await only_row(auth, columns.answer_encrypted) == (None,)
+
+
+async def only_row(auth: AuthUnderTest, *columns: Column[Any]) -> tuple[object, ...]:
+    """What the table's one row has in these columns."""
+    async with auth.resources.database.reading_connection() as connection:
+        return tuple((await connection.execute(select(*columns))).one())
 
 
 async def test_a_client_that_nobody_used_goes_after_an_hour(auth: AuthUnderTest) -> None:
@@ -151,10 +204,12 @@ async def test_a_sweep_tells_how_many_rows_went_and_a_second_one_finds_none(
     auth: AuthUnderTest,
 ) -> None:
     for _ in range(3):
-        await auth.authorize(auth.new_browser())
-    auth.clock.advance(minutes=10)
+        browser = auth.new_browser()
+        await auth.decide(browser, await auth.authorize(browser), "deny")
+    auth.clock.advance(hours=2)
     async with replica_of(auth) as other:
-        assert await sweep(auth) == 3
+        # The client, which nobody used, goes too.
+        assert await sweep(auth) == 4
         assert await sweep(other) == 0
 
 

@@ -83,7 +83,8 @@ async def test_sign_ins_at_once_on_two_replicas_leave_one_unredeemed_grant(
     await auth.obtain_handles(browser)
     async with replica_of(auth, **SETTINGS) as other:
         answers = []
-        for replica in (auth, other) * 4:
+        # As many as a browser and client may have under way.
+        for replica in (auth, other) * 2:
             to_pingone = await replica.authorize(browser)
             answer = await browser.get(to_pingone.headers["location"])
             visitor = replica.new_browser()
@@ -92,7 +93,7 @@ async def test_sign_ins_at_once_on_two_replicas_leave_one_unredeemed_grant(
         for response in await asyncio.gather(*answers):
             code_at_client(response)
         await other.settle()
-    assert sorted(map(str, await reasons(auth))) == ["None"] * 2 + ["superseded"] * 7
+    assert sorted(map(str, await reasons(auth))) == ["None"] * 2 + ["superseded"] * 3
     assert await count_rows(auth, upstream_tokens) == 2
 
 

@@ -45,6 +45,23 @@ def cookie_value(scope: Mapping[str, Any], name: bytes) -> bytes | None:
     return found[0] if len(found) == 1 else None
 
 
+def cookie_values(scope: Mapping[str, Any], prefix: bytes) -> dict[bytes, bytes]:
+    """The values of the cookies whose names begin with the prefix, by the rest of their names.
+
+    As cookie_value: one that occurs twice is left out.
+    """
+    found: dict[bytes, bytes] = {}
+    repeated: set[bytes] = set()
+    for line in scope[_LINES]:
+        for rest in _values(line, prefix):
+            name, equals, value = rest.partition(b"=")
+            if equals and name in found:
+                repeated.add(name)
+            elif equals:
+                found[name] = value
+    return {name: value for name, value in found.items() if name not in repeated}
+
+
 def _values(line: bytes, marker: bytes) -> Iterator[bytes]:
     # Looks for the name instead of splitting: a line may be made of nothing but semicolons.
     begin = 0

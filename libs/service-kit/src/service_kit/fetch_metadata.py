@@ -22,7 +22,9 @@ _DEST: Final = b"sec-fetch-dest"
 # What is fetched in case somebody may want it: no person has asked, though it looks as if.
 _PURPOSE: Final = b"sec-purpose"
 _USER: Final = b"sec-fetch-user"
-_NAMES: Final = frozenset({_SITE, _MODE, _DEST, _PURPOSE, _USER})
+# What browsers said instead before there was a standard, and some say still.
+_OLD_PURPOSE: Final = b"purpose"
+_NAMES: Final = frozenset({_SITE, _MODE, _DEST, _PURPOSE, _OLD_PURPOSE, _USER})
 
 _OWN_SITES: Final = frozenset({b"same-origin", b"none"})
 _FOREIGN_SITES: Final = frozenset({b"same-site", b"cross-site"})
@@ -49,7 +51,9 @@ class FetchMetadata:
         for name, value in headers:
             if name in _NAMES:
                 found[name] = _REPEATED if name in found else value
-        return cls(*map(found.get, (_SITE, _MODE, _DEST, _PURPOSE, _USER)))
+        purpose = found.get(_PURPOSE, found.get(_OLD_PURPOSE))
+        site, mode, dest = map(found.get, (_SITE, _MODE, _DEST))
+        return cls(site, mode, dest, purpose, found.get(_USER))
 
     @property
     def is_top_level_navigation(self) -> bool:

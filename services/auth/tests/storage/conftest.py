@@ -145,17 +145,16 @@ def new_login() -> Callable[[], UpstreamLogin]:
 
 
 @pytest.fixture
-def new_pending(
-    new_login: Callable[[], UpstreamLogin], new_tokens: Callable[..., UpstreamTokens]
-) -> Callable[..., PendingAuthorization]:
-    """Builds an authorization at any step, with what belongs to that step."""
+def new_pending(new_login: Callable[[], UpstreamLogin]) -> Callable[..., PendingAuthorization]:
+    """Builds an authorization that goes to PingOne."""
 
-    def build(
-        step: AuthorizationStep = AuthorizationStep.AWAITING_CONSENT, **changes: Any
-    ) -> PendingAuthorization:
+    def build(**changes: Any) -> PendingAuthorization:
+        number = next(_numbers)
         pending = PendingAuthorization(
-            id=f"authorization-{next(_numbers)}",
-            step=step,
+            id=f"authorization-{number}",
+            form_id=f"form-{number}",
+            step=AuthorizationStep.AT_PINGONE,
+            started_digest=digest("the cookie of this sign-on"),
             browser_digest=digest("this browser"),
             request=AuthorizationRequest(
                 client_id="client",
@@ -167,15 +166,46 @@ def new_pending(
                 prompts=frozenset({"login", "consent"}),
             ),
             expires_at=NOW + timedelta(minutes=10),
+            login=new_login(),
         )
-        if step is AuthorizationStep.AT_PINGONE:
-            pending = replace(pending, login=new_login(), consent_is_remembered=True)
-        if step is AuthorizationStep.AWAITING_ACCOUNT_CONSENT:
-            account = UpstreamAccount(Subject("user-2", "bob@example.com"), new_tokens())
-            pending = replace(pending, account=account)
         return replace(pending, **changes)
 
     return build
+
+
+@pytest.fixture
+def new_account(new_tokens: Callable[..., UpstreamTokens]) -> Callable[[], UpstreamAccount]:
+    def build() -> UpstreamAccount:
+        return UpstreamAccount(Subject("user-2", "bob@example.com"), new_tokens())
+
+    return build
+
+
+@pytest.fixture
+def store_second_consent(
+    new_pending: Callable[..., PendingAuthorization], new_account: Callable[[], UpstreamAccount]
+) -> Callable[..., Awaitable[PendingAuthorization]]:
+    """Brings an authorization to its second consent, as a browser does; it waits until then."""
+
+    async def store(tx: Transaction, **changes: Any) -> PendingAuthorization:
+        pending, account = new_pending(consent_is_remembered=True, **changes), new_account()
+        await tx.authorizations.start(pending)
+        assert pending.login is not None
+        spent = await tx.authorizations.spend_state(
+            pending.login.state_digest, [pending.started_digest], now=NOW
+        )
+        assert spent is not None
+        until = NOW + timedelta(minutes=10)
+        assert await tx.authorizations.await_account_consent(spent, account, expires_at=until)
+        return replace(
+            spent,
+            step=AuthorizationStep.AWAITING_ACCOUNT_CONSENT,
+            login=None,
+            account=account,
+            expires_at=until,
+        )
+
+    return store
 
 
 @pytest.fixture

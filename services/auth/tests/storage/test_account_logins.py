@@ -28,10 +28,14 @@ async def waiting(database: Database, now: datetime) -> PendingAccountLogin:
     return pending
 
 
-async def take(database: Database, now: datetime, **other: Digest) -> PendingAccountLogin | None:
-    keys = {"state_digest": STATE, "browser_digest": BROWSER} | other
+async def take(
+    database: Database, now: datetime, *, state: Digest = STATE, browser: Digest = BROWSER
+) -> PendingAccountLogin | None:
+    # A browser has a cookie of each sign-in that it has begun.
+    started = [digest("another sign-in"), browser]
     async with database.transaction() as tx:
-        return await tx.account_logins.take(**keys, now=now)
+        until = now + timedelta(minutes=1)
+        return await tx.account_logins.take(state, started, now=now, known_until=until)
 
 
 async def test_of_many_that_bring_the_state_at_once_one_gets_the_sign_in(
@@ -44,8 +48,8 @@ async def test_of_many_that_bring_the_state_at_once_one_gets_the_sign_in(
 async def test_another_state_or_browser_or_a_late_answer_gets_and_spends_nothing(
     database: Database, waiting: PendingAccountLogin, now: datetime
 ) -> None:
-    assert await take(database, now, state_digest=BROWSER) is None
-    assert await take(database, now, browser_digest=STATE) is None
+    assert await take(database, now, state=BROWSER) is None
+    assert await take(database, now, browser=STATE) is None
     assert await take(database, waiting.expires_at) is None
     assert await take(database, waiting.expires_at - timedelta(microseconds=1)) == waiting
 

@@ -1,4 +1,4 @@
-"""Pending authorizations: each step is left once, by the browser that began, in time."""
+"""Authorizations on their way: each step is left once, by the browser that began, in time."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -6,31 +6,44 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Executable, select, update
+from sqlalchemy import Executable, func, select, update
 
 from auth_server.domain.authorizations import (
     AuthorizationStep,
+    Finish,
     PendingAuthorization,
-    UpstreamLogin,
+    UpstreamAccount,
 )
 from auth_server.domain.handles import digest
-from auth_server.storage.database import Database
+from auth_server.storage.authorizations import MAX_AT_PINGONE
+from auth_server.storage.database import Database, Transaction
 from auth_server.storage.encryption import DecryptionFailed
 from auth_server.storage.tables import authorizations
 
 NewPending = Callable[..., PendingAuthorization]
-BROWSER = digest("this browser")
-OTHER_BROWSER = digest("another browser")
-AWAITING_CONSENT = AuthorizationStep.AWAITING_CONSENT
-AT_PINGONE = AuthorizationStep.AT_PINGONE
-AWAITING_ACCOUNT_CONSENT = AuthorizationStep.AWAITING_ACCOUNT_CONSENT
+Store = Callable[..., Awaitable[PendingAuthorization]]
+Race = Callable[..., Awaitable[list[Any]]]
+STARTED = [digest("another sign-on of this browser"), digest("the cookie of this sign-on")]
+OTHER_BROWSER = [digest("the cookie of another browser")]
 A_MOMENT = timedelta(microseconds=1)
+SECRETS = ("code_verifier_encrypted", "nonce_encrypted", "account_tokens_encrypted")
 
 
-async def insert(database: Database, pending: PendingAuthorization) -> PendingAuthorization:
+async def start(database: Database, pending: PendingAuthorization) -> PendingAuthorization:
     async with database.transaction() as tx:
-        await tx.authorizations.insert(pending)
+        await tx.authorizations.start(pending)
     return pending
+
+
+async def spent(
+    database: Database, pending: PendingAuthorization, now: datetime
+) -> PendingAuthorization:
+    """Start it, and spend its state."""
+    await start(database, pending)
+    async with database.transaction() as tx:
+        taken = await tx.authorizations.spend_state(state_of(pending), STARTED, now=now)
+    assert taken is not None
+    return taken
 
 
 def state_of(pending: PendingAuthorization) -> Any:
@@ -38,157 +51,204 @@ def state_of(pending: PendingAuthorization) -> Any:
     return pending.login.state_digest
 
 
-async def test_an_approval_leads_to_pingone_with_its_own_expiry(
-    database: Database,
-    new_pending: NewPending,
-    new_login: Callable[[], UpstreamLogin],
-    now: datetime,
-) -> None:
-    pending, login = await insert(database, new_pending()), new_login()
-    until = now + timedelta(minutes=5)
-    async with database.transaction() as tx:
-        approved = await tx.authorizations.approve(
-            pending.id, BROWSER, login, upstream_expires_at=until, now=now
-        )
-    expected = replace(pending, step=AT_PINGONE, login=login, expires_at=until)
-    assert approved == expected
-    async with database.transaction() as tx:
-        taken = await tx.authorizations.take_at_pingone(login.state_digest, BROWSER, now=now)
-    assert taken == expected
+async def stored(database: Database, pending: PendingAuthorization) -> dict[str, Any] | None:
+    """The row as it is, or None."""
+    query = select(authorizations).where(authorizations.c.id == pending.id)
+    async with database.reading_connection() as connection:
+        row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else dict(row)
 
 
-@pytest.mark.parametrize("step", [AT_PINGONE, AWAITING_ACCOUNT_CONSENT])
-async def test_only_an_awaited_consent_can_be_approved(
-    database: Database,
-    new_pending: NewPending,
-    new_login: Callable[[], UpstreamLogin],
-    now: datetime,
-    step: AuthorizationStep,
-) -> None:
-    pending = await insert(database, new_pending(step))
-    async with database.transaction() as tx:
-        assert (
-            await tx.authorizations.approve(
-                pending.id, BROWSER, new_login(), upstream_expires_at=pending.expires_at, now=now
-            )
-            is None
-        )
-
-
-async def test_approval_needs_this_browser_and_is_dead_from_the_expiry_on(
-    database: Database,
-    new_pending: NewPending,
-    new_login: Callable[[], UpstreamLogin],
-    now: datetime,
-) -> None:
-    pending, login = await insert(database, new_pending()), new_login()
-    expiry = pending.expires_at
-    async with database.transaction() as tx:
-        approve = tx.authorizations.approve
-        for browser, when in ((OTHER_BROWSER, now), (BROWSER, expiry)):
-            assert (
-                await approve(pending.id, browser, login, upstream_expires_at=expiry, now=when)
-                is None
-            )
-        assert await approve(
-            pending.id, BROWSER, login, upstream_expires_at=expiry, now=expiry - A_MOMENT
-        )
-
-
-@pytest.mark.parametrize(
-    ("step", "is_undecided"),
-    [(AWAITING_CONSENT, True), (AT_PINGONE, False), (AWAITING_ACCOUNT_CONSENT, True)],
-)
-async def test_a_refusal_takes_what_awaits_a_decision(
-    database: Database,
-    new_pending: NewPending,
-    now: datetime,
-    step: AuthorizationStep,
-    is_undecided: bool,
-) -> None:
-    pending = await insert(database, new_pending(step))
-    async with database.transaction() as tx:
-        take = tx.authorizations.take_undecided
-        assert await take(pending.id, OTHER_BROWSER, now=now) is None
-        assert await take(pending.id, BROWSER, now=pending.expires_at) is None
-        assert await take(pending.id, BROWSER, now=now) == (pending if is_undecided else None)
-        assert await take(pending.id, BROWSER, now=now) is None
-
-
-@pytest.mark.parametrize(
-    ("step", "is_taken"),
-    [(AWAITING_CONSENT, False), (AT_PINGONE, False), (AWAITING_ACCOUNT_CONSENT, True)],
-)
-async def test_a_second_consent_takes_the_account_with_its_tokens(
-    database: Database,
-    new_pending: NewPending,
-    now: datetime,
-    step: AuthorizationStep,
-    is_taken: bool,
-) -> None:
-    pending = await insert(database, new_pending(step))
-    async with database.transaction() as tx:
-        take = tx.authorizations.take_awaiting_account_consent
-        assert await take(pending.id, OTHER_BROWSER, now=now) is None
-        assert await take(pending.id, BROWSER, now=pending.expires_at) is None
-        assert await take(pending.id, BROWSER, now=now) == (pending if is_taken else None)
-        assert await take(pending.id, BROWSER, now=now) is None
+async def at_pingone(database: Database) -> int:
+    query = select(func.count()).where(authorizations.c.step == AuthorizationStep.AT_PINGONE.value)
+    async with database.reading_connection() as connection:
+        return int((await connection.execute(query)).scalar_one())
 
 
 async def test_a_state_is_spent_once_by_this_browser_in_time(
     database: Database, new_pending: NewPending, now: datetime
 ) -> None:
-    pending = await insert(database, new_pending(AT_PINGONE))
+    pending = await start(database, new_pending())
     state = state_of(pending)
+    last_moment = pending.expires_at - A_MOMENT
     async with database.transaction() as tx:
-        take = tx.authorizations.take_at_pingone
-        assert await take(digest("another state"), BROWSER, now=now) is None
-        assert await take(state, OTHER_BROWSER, now=now) is None
-        assert await take(state, BROWSER, now=pending.expires_at) is None
-        assert await take(state, BROWSER, now=pending.expires_at - A_MOMENT) == pending
-        assert await take(state, BROWSER, now=now) is None
+        spend = tx.authorizations.spend_state
+        assert await spend(digest("another state"), STARTED, now=now) is None
+        assert await spend(state, OTHER_BROWSER, now=now) is None
+        assert await spend(state, [], now=now) is None
+        # The long-lived cookie finishes nothing.
+        assert await spend(state, [pending.browser_digest], now=now) is None
+        assert await spend(state, STARTED, now=pending.expires_at) is None
+        assert await spend(state, STARTED, now=last_moment) == replace(
+            pending, step=AuthorizationStep.FINISHING, finish=Finish(last_moment)
+        )
+        assert await spend(state, STARTED, now=now) is None
 
 
 async def test_of_twenty_callbacks_at_once_exactly_one_wins(
-    race: Callable[..., Awaitable[list[Any]]],
-    database: Database,
-    new_pending: NewPending,
-    now: datetime,
+    race: Race, database: Database, new_pending: NewPending, now: datetime
 ) -> None:
-    pending = await insert(database, new_pending(AT_PINGONE))
+    pending = await start(database, new_pending())
     results = await race(
-        lambda tx: tx.authorizations.take_at_pingone(state_of(pending), BROWSER, now=now)
+        lambda tx: tx.authorizations.spend_state(state_of(pending), STARTED, now=now)
     )
-    assert [result for result in results if result is not None] == [pending]
+    [won] = [result for result in results if result is not None]
+    assert won.id == pending.id
 
 
-async def test_of_approvals_and_refusals_at_once_exactly_one_wins(
-    race: Callable[..., Awaitable[list[Any]]],
-    database: Database,
-    new_pending: NewPending,
-    new_login: Callable[[], UpstreamLogin],
-    now: datetime,
-) -> None:
-    pending, login = await insert(database, new_pending()), new_login()
-    results = await race(
-        lambda tx: tx.authorizations.approve(
-            pending.id, BROWSER, login, upstream_expires_at=pending.expires_at, now=now
-        ),
-        lambda tx: tx.authorizations.take_undecided(pending.id, BROWSER, now=now),
-    )
-    assert len([result for result in results if result is not None]) == 1
-
-
-async def test_the_sweep_deletes_what_nobody_finished_in_time(
+async def test_an_authorization_is_found_at_any_step_by_its_browser_only(
     database: Database, new_pending: NewPending, now: datetime
 ) -> None:
-    await insert(database, new_pending(expires_at=now))
-    await insert(database, new_pending(expires_at=now))
-    open_one = await insert(database, new_pending(expires_at=now + A_MOMENT))
+    pending = await spent(database, new_pending(), now)
+    state = state_of(pending)
+    for step in (AuthorizationStep.FINISHING, AuthorizationStep.ENDED):
+        async with database.reading() as read:
+            found = await read.authorizations.find(state, STARTED)
+            assert found is not None
+            assert found.step is step
+            assert await read.authorizations.find(state, OTHER_BROWSER) is None
+            assert await read.authorizations.find(state, []) is None
+            assert await read.authorizations.find(digest("another"), STARTED) is None
+        async with database.transaction() as tx:
+            await tx.authorizations.end(pending, sealed_answer=b"sealed", now=now)
+
+
+@pytest.mark.parametrize("is_remembered", [False, True])
+async def test_the_oldest_of_one_form_or_of_one_browser_and_client_makes_room(
+    database: Database, new_pending: NewPending, now: datetime, is_remembered: bool
+) -> None:
+    def one(minutes: int) -> PendingAuthorization:
+        until = now + timedelta(minutes=minutes)
+        # A remembered consent has no form: each has an id of its own.
+        form = {} if is_remembered else {"form_id": "the form"}
+        return new_pending(expires_at=until, consent_is_remembered=is_remembered, **form)
+
+    first = await spent(database, one(1), now)  # it is not at PingOne any more
+    others = [await start(database, one(minutes)) for minutes in (3, 2, 4, 5, 6)]
+    unrelated = await start(
+        database, replace(one(1), form_id="another", browser_digest=digest("other"))
+    )
+    for pending in (first, unrelated, others[0], *others[2:]):
+        assert await stored(database, pending) is not None
+    assert await stored(database, others[1]) is None
+    assert await at_pingone(database) == MAX_AT_PINGONE + 1
+
+
+@pytest.mark.parametrize("is_remembered", [False, True])
+async def test_fifty_that_start_at_once_leave_four(
+    race: Race, database: Database, new_pending: NewPending, is_remembered: bool
+) -> None:
+    form = {} if is_remembered else {"form_id": "the form"}
+
+    def begin(tx: Transaction) -> Awaitable[None]:
+        return tx.authorizations.start(new_pending(consent_is_remembered=is_remembered, **form))
+
+    await race(begin, times=50)
+    assert await at_pingone(database) == MAX_AT_PINGONE
+
+
+async def test_an_end_erases_the_secrets_and_is_the_last_step(
+    database: Database, new_pending: NewPending, now: datetime
+) -> None:
+    pending = await spent(database, new_pending(), now)
     async with database.transaction() as tx:
-        assert await tx.authorizations.delete_expired(now=now, limit=1) == 1
-        assert await tx.authorizations.delete_expired(now=now, limit=10) == 1
-        assert await tx.authorizations.take_undecided(open_one.id, BROWSER, now=now) == open_one
+        assert await tx.authorizations.end(pending, sealed_answer=b"sealed", now=now)
+        assert not await tx.authorizations.end(pending, sealed_answer=b"another", now=now)
+        assert await tx.authorizations.spend_state(state_of(pending), STARTED, now=now) is None
+    row = await stored(database, pending)
+    assert row is not None
+    assert [row[column] for column in SECRETS] == [None] * 3
+    assert row["answer_encrypted"] == b"sealed"
+    assert row["ended_at"] == now
+
+
+async def test_of_two_that_end_or_go_on_at_once_exactly_one_wins(
+    race: Race,
+    database: Database,
+    new_pending: NewPending,
+    new_account: Callable[[], UpstreamAccount],
+    now: datetime,
+) -> None:
+    pending, account = await spent(database, new_pending(), now), new_account()
+    results = await race(
+        lambda tx: tx.authorizations.end(pending, sealed_answer=None, now=now),
+        lambda tx: tx.authorizations.await_account_consent(
+            pending, account, expires_at=pending.expires_at
+        ),
+    )
+    assert results.count(True) == 1
+
+
+async def test_a_second_consent_gives_its_account_once_in_time_and_keeps_no_token(
+    database: Database, store_second_consent: Store, now: datetime
+) -> None:
+    async with database.transaction() as tx:
+        pending = await store_second_consent(tx)
+    async with database.transaction() as tx:
+        take = tx.authorizations.take_account
+        assert await take(pending, now=pending.expires_at) is None
+        assert await take(pending, now=pending.expires_at - A_MOMENT) == pending.account
+        assert await take(pending, now=now) is None
+    row = await stored(database, pending)
+    assert row is not None
+    assert row["step"] == AuthorizationStep.ENDED.value
+    assert [row[column] for column in SECRETS] == [None] * 3
+
+
+async def test_of_twenty_second_consents_at_once_one_gets_the_account(
+    race: Race, database: Database, store_second_consent: Store, now: datetime
+) -> None:
+    async with database.transaction() as tx:
+        pending = await store_second_consent(tx)
+    results = await race(lambda tx: tx.authorizations.take_account(pending, now=now))
+    assert [result for result in results if result is not None] == [pending.account]
+
+
+async def test_an_account_is_asked_about_only_while_the_answer_is_looked_at(
+    database: Database,
+    new_pending: NewPending,
+    new_account: Callable[[], UpstreamAccount],
+    now: datetime,
+) -> None:
+    pending, account = await start(database, new_pending()), new_account()
+    async with database.transaction() as tx:
+        assert await tx.authorizations.take_account(pending, now=now) is None
+        assert not await tx.authorizations.await_account_consent(
+            pending, account, expires_at=pending.expires_at
+        )
+
+
+async def test_what_expired_loses_its_secrets_first_and_goes_later(
+    database: Database, new_pending: NewPending, now: datetime
+) -> None:
+    late = await start(database, new_pending(expires_at=now))
+    live = await start(database, new_pending(expires_at=now + A_MOMENT))
+    async with database.transaction() as tx:
+        erase = tx.authorizations.erase_secrets
+        assert await erase(expired_by=now, answered_before=now, limit=10) == 1
+        assert await erase(expired_by=now, answered_before=now, limit=10) == 0
+    row = await stored(database, late)
+    assert row is not None
+    assert [row[column] for column in SECRETS] == [None] * 3
+    async with database.transaction() as tx:
+        delete = tx.authorizations.delete_expired
+        assert await delete(before=now - A_MOMENT, limit=10) == 0
+        assert await delete(before=now, limit=10) == 1
+        assert await tx.authorizations.spend_state(state_of(live), STARTED, now=now) is not None
+
+
+async def test_an_answer_is_erased_in_its_time_and_as_many_as_are_asked_for(
+    database: Database, new_pending: NewPending, now: datetime
+) -> None:
+    for _ in range(3):
+        pending = await spent(database, new_pending(), now)
+        async with database.transaction() as tx:
+            await tx.authorizations.end(pending, sealed_answer=b"sealed", now=now)
+    async with database.transaction() as tx:
+        erase = tx.authorizations.erase_secrets
+        assert await erase(expired_by=now, answered_before=now - A_MOMENT, limit=10) == 0
+        assert await erase(expired_by=now, answered_before=now, limit=2) == 2
+        assert await erase(expired_by=now, answered_before=now, limit=2) == 1
 
 
 @pytest.mark.parametrize(
@@ -206,8 +266,8 @@ async def test_a_ciphertext_moved_to_another_column_or_row_does_not_open(
     column: str,
     other_column: str,
 ) -> None:
-    victim = await insert(database, new_pending(AT_PINGONE))
-    attacker = await insert(database, new_pending(AT_PINGONE))
+    victim = await start(database, new_pending())
+    attacker = await start(database, new_pending())
     source = authorizations.alias()
     for source_id, source_column in ((victim.id, other_column), (attacker.id, column)):
         moved = select(source.c[source_column]).where(source.c.id == source_id).scalar_subquery()
@@ -215,4 +275,4 @@ async def test_a_ciphertext_moved_to_another_column_or_row_does_not_open(
         await tamper(change.where(authorizations.c.id == victim.id))
         with pytest.raises(DecryptionFailed):
             async with database.transaction() as tx:
-                await tx.authorizations.take_at_pingone(state_of(victim), BROWSER, now=now)
+                await tx.authorizations.spend_state(state_of(victim), STARTED, now=now)

@@ -14,7 +14,7 @@ from sqlalchemy import Executable, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from auth_server.domain.authorizations import AuthorizationStep, PendingAuthorization
+from auth_server.domain.authorizations import PendingAuthorization
 from auth_server.domain.grants import Grant
 from auth_server.storage.database import Database, StorageUnavailable
 from auth_server.storage.encryption import Encryption
@@ -88,12 +88,12 @@ async def test_a_read_sees_nothing_of_an_unfinished_transaction(
 async def test_a_broken_rule_of_the_schema_is_a_defect_and_no_outage(
     database: Database, new_pending: Callable[..., PendingAuthorization]
 ) -> None:
-    pending = new_pending(AuthorizationStep.AT_PINGONE)
+    pending = new_pending()
     async with database.transaction() as tx:
-        await tx.authorizations.insert(pending)
+        await tx.authorizations.start(pending)
     with pytest.raises(IntegrityError) as caught:
         async with database.transaction() as tx:
-            await tx.authorizations.insert(pending)
+            await tx.authorizations.start(pending)
     # Not even its parameters are told.
     assert "the client's own state" not in str(caught.value)
 

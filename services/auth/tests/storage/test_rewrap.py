@@ -10,14 +10,20 @@ import pytest
 from sqlalchemy import LargeBinary, select, update
 from sqlalchemy.sql import Executable
 
-from auth_server.domain.authorizations import AuthorizationStep
 from auth_server.domain.grants import Grant
 from auth_server.storage.database import Database, Transaction
 from auth_server.storage.encrypted_values import COLUMNS
 from auth_server.storage.encryption import Encryption, KeyRing
 from auth_server.storage.rewrap import NO_KEY, Rewrapped, rewrap, values_by_key
 from auth_server.storage.ring_check import check_ring
-from auth_server.storage.tables import encryption_keys, metadata, refresh_handles, upstream_tokens
+from auth_server.storage.tables import (
+    authorizations,
+    encryption_keys,
+    metadata,
+    refresh_handles,
+    spent_account_logins,
+    upstream_tokens,
+)
 
 KEYS = {"lost": bytes([9]) * 32, "old": bytes([1]) * 32, "new": bytes([2]) * 32}
 COPIES = 5
@@ -67,6 +73,7 @@ def fill(
     new_grant: Callable[..., Grant],
     new_tokens: Callable[..., Any],
     new_pending: Callable[..., Any],
+    store_second_consent: Callable[..., Awaitable[Any]],
     now: datetime,
 ) -> Fill:
     """Registers the first key and stores some of everything that is encrypted under it."""
@@ -78,9 +85,8 @@ def fill(
             for grant in filled:
                 await tx.grants.insert(grant)
                 await tx.upstream_tokens.insert(grant.id, new_tokens())
-                await tx.authorizations.insert(new_pending(AuthorizationStep.AT_PINGONE))
-                second = new_pending(AuthorizationStep.AWAITING_ACCOUNT_CONSENT)
-                await tx.authorizations.insert(second)
+                await tx.authorizations.start(new_pending())
+                await store_second_consent(tx)
                 await tx.upstream_revocations.insert(new_tokens(), now=now)
         return filled
 
@@ -127,8 +133,13 @@ def test_every_encrypted_column_is_rewrapped_but_those_that_no_ring_opens() -> N
         for column in table.columns
         if column.name.endswith("_encrypted") and isinstance(column.type, LargeBinary)
     }
-    sealed_or_proof = {refresh_handles.c.answer_encrypted, encryption_keys.c.proof_encrypted}
-    assert {item.column for item in COLUMNS} == encrypted - sealed_or_proof
+    opened_by_no_ring = {
+        authorizations.c.answer_encrypted,
+        refresh_handles.c.answer_encrypted,
+        spent_account_logins.c.answer_encrypted,
+        encryption_keys.c.proof_encrypted,
+    }
+    assert {item.column for item in COLUMNS} == encrypted - opened_by_no_ring
 
 
 @pytest.mark.parametrize("batch", [1, 3, COPIES, 500])

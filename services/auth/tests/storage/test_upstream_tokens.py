@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Executable, select, update
 
-from auth_server.domain.authorizations import AuthorizationStep, PendingAuthorization
+from auth_server.domain.authorizations import PendingAuthorization
 from auth_server.domain.grants import Grant
 from auth_server.domain.upstream_tokens import StoredUpstreamTokens, UpstreamTokens
 from auth_server.storage.database import Database
@@ -151,15 +151,15 @@ async def test_no_secret_is_in_the_files_of_the_database(
     grant: Grant,
     tokens: UpstreamTokens,
     new_pending: Callable[..., PendingAuthorization],
+    store_second_consent: Callable[..., Awaitable[PendingAuthorization]],
     tmp_path: Path,
 ) -> None:
-    steps = (AuthorizationStep.AT_PINGONE, AuthorizationStep.AWAITING_ACCOUNT_CONSENT)
-    at_pingone, awaiting = (new_pending(step) for step in steps)
+    at_pingone = new_pending()
+    async with database.transaction() as tx:
+        await tx.authorizations.start(at_pingone)
+        awaiting = await store_second_consent(tx)
     assert at_pingone.login is not None
     assert awaiting.account is not None
-    async with database.transaction() as tx:
-        await tx.authorizations.insert(at_pingone)
-        await tx.authorizations.insert(awaiting)
     written = contents(tmp_path)
     assert grant.id.encode() in written
     for secret in (

@@ -1,45 +1,38 @@
 """The public application: OAuth endpoints, PingOne's callback and the pages."""
 
+from datetime import timedelta
+
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.types import ASGIApp
 
 from auth_server.app.rate_limits import public_rate_limits, seen_from
 from auth_server.app.resources import Resources
+from auth_server.app.sign_in import longest_finish, sign_in_cookies, sign_in_routes
 from auth_server.domain.grants import RevocationReason
 from auth_server.endpoints.account import Account
 from auth_server.endpoints.account_cookie import AccountCookie
 from auth_server.endpoints.account_sign_in import AccountSignIn
-from auth_server.endpoints.authorize import Authorize
-from auth_server.endpoints.browser import BrowserCookie
 from auth_server.endpoints.browser_requests import is_api, is_page
-from auth_server.endpoints.callback import Callback
-from auth_server.endpoints.consent import Consent
-from auth_server.endpoints.consent_form import ConsentForm
 from auth_server.endpoints.cross_origin import CrossOrigin
 from auth_server.endpoints.failures import install_failure_handlers
 from auth_server.endpoints.metadata import authorization_server_metadata, metadata_routes
 from auth_server.endpoints.rate_limits import LimitedAuthentication, RateLimits
 from auth_server.endpoints.register import register_routes
-from auth_server.endpoints.responses import ClientRedirect
 from auth_server.endpoints.revoke import revoke_routes
 from auth_server.endpoints.signed_form import SignedForm
 from auth_server.endpoints.token import token_routes
 from auth_server.flows.account_session import AccountSessionOf
-from auth_server.flows.decide_consent import DecideConsent
 from auth_server.flows.end_access import EndAccess
 from auth_server.flows.exchange_code import ExchangeCode
 from auth_server.flows.finish_account_login import FinishAccountLogin
-from auth_server.flows.finish_login import FinishLogin
-from auth_server.flows.go_to_pingone import GoToPingOne
-from auth_server.flows.issue_code import IssueCode
 from auth_server.flows.issue_handles import IssueHandles
 from auth_server.flows.list_connected_apps import ListConnectedApps
 from auth_server.flows.make_room import MakeRoom
 from auth_server.flows.refresh_handles import RefreshHandles
 from auth_server.flows.register_client import RegisterClient
+from auth_server.flows.repeat_account_login import RepeatAccountLogin
 from auth_server.flows.revoke_handle import RevokeHandle
 from auth_server.flows.start_account_login import StartAccountLogin
-from auth_server.flows.start_authorization import StartAuthorization
 from auth_server.pages.rendering import Pages
 from auth_server.pages.static_files import STATIC_PATH, static_files
 from service_kit.client_address import ClientAddress, parse_trusted_proxies
@@ -95,65 +88,22 @@ def create_public_api(resources: Resources) -> FastAPI:
 
 
 def _page_routes(resources: Resources, pages: Pages) -> list[APIRouter]:
-    settings = resources.settings
-    cookie = BrowserCookie(settings.is_development)
-    consent_form = ConsentForm(
-        issuer=settings.auth_public_url,
-        cookie_keys=settings.cookie_keys,
-        lifetime=resources.lifetimes.authorization,
-        cookie=cookie,
-        pages=pages,
-        resources=resources.protected,
-    )
-    client_redirect = ClientRedirect(settings.auth_public_url)
-    account_sign_in = _account_sign_in(resources, pages, cookie)
-    database, lifetimes, now = resources.database, resources.lifetimes, resources.now
-    go_to_pingone = GoToPingOne(resources.pingone, resources.protected)
-    issue_code = IssueCode(resources.protected, lifetimes, resources.revoke_grant, now)
+    account_sign_in = _account_sign_in(resources, pages)
     return [
-        Authorize(
-            resources.resolve_client,
-            StartAuthorization(database, go_to_pingone, lifetimes, now),
-            resources.protected,
-            cookie,
-            consent_form,
-            client_redirect,
-        ).routes(),
-        Consent(
-            DecideConsent(
-                database, go_to_pingone, issue_code, resources.revoke_upstream, lifetimes, now
-            ),
-            consent_form,
-            client_redirect,
-        ).routes(),
-        Callback(
-            FinishLogin(
-                database,
-                resources.pingone,
-                resources.protected,
-                issue_code,
-                resources.send_revocations,
-                lifetimes,
-                now,
-            ),
-            account_sign_in,
-            resources.resolve_client,
-            cookie,
-            consent_form,
-            client_redirect,
-        ).routes(),
-        account_sign_in.routes(),
+        *sign_in_routes(resources, pages, account_sign_in),
         _account(resources, pages, account_sign_in).routes(),
     ]
 
 
-def _account_sign_in(resources: Resources, pages: Pages, cookie: BrowserCookie) -> AccountSignIn:
+def _account_sign_in(resources: Resources, pages: Pages) -> AccountSignIn:
     database, lifetimes, now = resources.database, resources.lifetimes, resources.now
     return AccountSignIn(
         StartAccountLogin(database, resources.pingone, lifetimes, now),
         FinishAccountLogin(database, resources.pingone, resources.send_revocations, lifetimes, now),
-        _account_form(resources, "account-sign-in"),
-        cookie,
+        RepeatAccountLogin(database, longest_finish(resources), now),
+        _account_form(resources, "account-sign-in", lifetimes.consent_form),
+        sign_in_cookies(resources, "asked"),
+        sign_in_cookies(resources, "started"),
         AccountCookie(resources.settings.is_development),
         pages,
     )
@@ -166,21 +116,16 @@ def _account(resources: Resources, pages: Pages, sign_in: AccountSignIn) -> Acco
         AccountSessionOf(database, now),
         ListConnectedApps(resources.configured_clients, database, now),
         EndAccess(database, resources.revoke_grant, RevocationReason.USER, now),
-        _account_form(resources, "account"),
+        _account_form(resources, "account", resources.lifetimes.account_session),
         sign_in.account_cookie,
         pages,
         resources.protected,
     )
 
 
-def _account_form(resources: Resources, purpose: str) -> SignedForm:
+def _account_form(resources: Resources, purpose: str, lifetime: timedelta) -> SignedForm:
     settings = resources.settings
-    return SignedForm(
-        purpose,
-        settings.auth_public_url,
-        settings.cookie_keys,
-        resources.lifetimes.account_session,
-    )
+    return SignedForm(purpose, settings.auth_public_url, settings.cookie_keys, lifetime)
 
 
 def _exchange_code(resources: Resources) -> ExchangeCode:

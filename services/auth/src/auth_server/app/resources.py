@@ -1,7 +1,8 @@
 """What a process shares: opened once from the settings, closed last."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,6 +46,7 @@ from service_kit.rate_limits import RateLimiter
 
 Now = Callable[[], datetime]
 Monotonic = Callable[[], float]
+Sleep = Callable[[float], Awaitable[None]]
 
 
 def utc_now() -> datetime:
@@ -71,6 +73,7 @@ class Resources:
     client_documents: ClientDocuments
     key_sets: PublishedKeySets
     rate_limiter: RateLimiter
+    sleep: Sleep = asyncio.sleep
 
     @property
     def revoke_upstream(self) -> RevokeUpstream:
@@ -113,6 +116,7 @@ async def open_resources(
     fetch: JsonFetcher | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
     fetch_document: FetchDocument | None = None,
+    sleep: Sleep = asyncio.sleep,
 ) -> AsyncIterator[Resources]:
     """Open the database and the connections to PingOne; tests inject clock and network."""
     encryption = Encryption(settings.key_ring)
@@ -148,6 +152,7 @@ async def open_resources(
             ),
             key_sets=PublishedKeySets(fetch_document, monotonic),
             rate_limiter=rate_limiter,
+            sleep=sleep,
             client_documents=ClientDocuments(
                 database=database,
                 fetch=fetch_document,

@@ -1,6 +1,6 @@
 """The account page's own sign-in and session. Nothing of them ever concerns an MCP client."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -34,6 +34,23 @@ class SignInFailure(StrEnum):
     CANCELLED = "cancelled"
     UNAVAILABLE = "unavailable"
     FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAnswer:
+    """What came of a sign-in: the secret of a session, or a failure."""
+
+    session_secret: str | None = field(default=None, repr=False)
+    failure: SignInFailure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpentAccountLogin:
+    """A sign-in that PingOne has answered; `sealed_answer` is None until it has ended."""
+
+    browser_digest: Digest
+    spent_at: datetime
+    sealed_answer: bytes | None = field(default=None, repr=False)
 
 
 class AccountLoginFailed(Exception):

@@ -113,6 +113,11 @@ def new_secret(random_bytes: RandomBytes = secrets.token_bytes) -> str:
     return _base64url(random_bytes(RANDOM_BYTES))
 
 
+def new_id(random_bytes: RandomBytes = secrets.token_bytes) -> str:
+    """128 random bits as base64url, for what is named and no secret: 22 characters."""
+    return _base64url(random_bytes(16))
+
+
 def _base64url(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).rstrip(b"=").decode("ascii")
 

@@ -8,7 +8,15 @@ from datetime import timedelta
 class Lifetimes:
     """Each field is a span of time; `refresh_handle` slides, `grant` is absolute."""
 
-    authorization: timedelta = timedelta(minutes=10)
+    # From the consent page to Allow, and from there to the end of the sign-on at PingOne.
+    consent_form: timedelta = timedelta(hours=1)
+    sign_on: timedelta = timedelta(minutes=30)
+    # What came too late is still known for this long, so that the client can be told.
+    late: timedelta = timedelta(hours=1)
+    # The same browser gets the same answer again for this long.
+    repeated_answer: timedelta = timedelta(minutes=1)
+    # A second consent, with PingOne's tokens waiting.
+    account_consent: timedelta = timedelta(minutes=10)
     code: timedelta = timedelta(seconds=60)
     access_handle: timedelta = timedelta(hours=1)
     refresh_handle: timedelta = timedelta(days=30)

@@ -8,11 +8,11 @@ from fastapi.responses import Response
 from auth_server.domain.authorizations import AuthorizationFailed
 from auth_server.domain.errors import CannotRedirect, InvalidRequest
 from auth_server.endpoints.account_sign_in import AccountSignIn
-from auth_server.endpoints.browser import Browser, BrowserCookie
-from auth_server.endpoints.consent_form import ConsentForm
 from auth_server.endpoints.parameters import query_parameters
+from auth_server.endpoints.repeated import Repeated
 from auth_server.endpoints.responses import ClientRedirect
-from auth_server.flows.authenticate_client import ResolveClientId
+from auth_server.endpoints.sign_in_cookies import SignInCookies
+from auth_server.flows.client_answers import Returned
 from auth_server.flows.finish_login import AccountConsentNeeded, FinishLogin, UpstreamAnswer
 
 
@@ -22,9 +22,8 @@ class Callback:
 
     finish_login: FinishLogin
     account_sign_in: AccountSignIn
-    resolve_client: ResolveClientId
-    cookie: BrowserCookie
-    consent_form: ConsentForm
+    repeated: Repeated
+    started_cookies: SignInCookies
     client_redirect: ClientRedirect
 
     def routes(self) -> APIRouter:
@@ -34,36 +33,29 @@ class Callback:
         @router.get("/callback", summary="PingOne's answer", include_in_schema=False)
         async def callback(request: Request) -> Response:
             answer = _upstream_answer(request)
-            browser = self.cookie.read(request)
-            if browser is None:
-                raise _not_this_browser("the browser has no cookie of ours")
+            returned = Returned.of(answer.state, self.started_cookies.secrets(request))
+            if not returned.started:
+                raise _not_this_browser("the browser has no cookie of a sign-on")
             try:
-                outcome = await self.finish_login(answer, browser.digest)
+                return await self._answer(request, answer, returned)
             except AuthorizationFailed as failure:
-                return self.client_redirect.with_error(
-                    failure.request.redirect_uri, failure.request.state, failure.error
-                )
-            if outcome is None:
-                return await self._account_signed_in(request, answer, browser)
-            if isinstance(outcome, AccountConsentNeeded):
-                client = await self.resolve_client(outcome.pending.request.client_id)
-                return self.consent_form.show(outcome.pending, client)
-            return self.client_redirect.with_code(outcome)
+                return self.client_redirect.failed(failure)
 
         return router
 
-    async def _account_signed_in(
-        self, request: Request, answer: UpstreamAnswer, browser: Browser
+    async def _answer(
+        self, request: Request, answer: UpstreamAnswer, returned: Returned
     ) -> Response:
+        outcome = await self.finish_login(answer, returned)
+        if isinstance(outcome, AccountConsentNeeded):
+            return await self.repeated.ask(outcome, returned)
+        if outcome is not None:
+            return self.client_redirect.answered(outcome)
         # PingOne knows one redirect URI. The state, unguessable, tells whose answer this is.
-        response = await self.account_sign_in.answer(request, answer, browser)
+        response = await self.account_sign_in.answer(request, answer, returned)
+        response = response or await self.repeated(returned)
         if response is None:
-            raise CannotRedirect(
-                "This sign-on has ended",
-                "It was finished already, has expired, or was started in another browser.",
-                "Go back to your application and connect again.",
-                detail="the upstream state is unknown, spent or bound to another browser",
-            )
+            raise _not_this_browser("the upstream state is unknown, or bound to another browser")
         return response
 
 
@@ -82,9 +74,9 @@ def _upstream_answer(request: Request) -> UpstreamAnswer:
 
 def _not_this_browser(detail: str) -> CannotRedirect:
     return CannotRedirect(
-        "This sign-on was not started here",
-        "The answer from the sign-on service belongs to no request of this browser."
-        " Cookies must be allowed for this site.",
-        "Go back to your application and connect again.",
+        "This sign-on is not known here",
+        "The answer from PingOne belongs to no sign-on that this browser has begun in the last"
+        " hours.",
+        "Go back to your application and connect again, in the browser that it opens.",
         detail=detail,
     )

@@ -1,9 +1,12 @@
 """Turns whatever an endpoint raises into an answer: a page for people, JSON for clients."""
 
+from typing import Final
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
+from auth_server.domain.authorizations import AlreadyDecided, ConsentDecision
 from auth_server.domain.errors import (
     CannotRedirect,
     OAuthError,
@@ -14,11 +17,18 @@ from auth_server.domain.errors import (
 from auth_server.endpoints.account import ACCOUNT_PATHS
 from auth_server.endpoints.browser_requests import PAGE_PATHS
 from auth_server.endpoints.responses import RETRY_AFTER_SECONDS, oauth_error_response
+from auth_server.pages.outcome import Outcome
 from auth_server.pages.problem import ProblemView
 from auth_server.pages.rendering import Pages
 from auth_server.storage.database import StorageUnavailable
 from auth_server.storage.encryption import DecryptionFailed, UnknownEncryptionKey
 from service_kit.errors import install_problem_handlers
+
+_OUTCOMES: Final = {
+    ConsentDecision.ALLOWED: Outcome.CONNECTED,
+    ConsentDecision.DENIED: Outcome.DENIED,
+    None: Outcome.ENDED,
+}
 
 _log = structlog.get_logger(__name__)
 
@@ -64,12 +74,25 @@ def install_failure_handlers(app: FastAPI, pages: Pages) -> None:
         _log.error("request.failed", path=request.scope["path"], exc_info=error)
         return await oauth_error(request, ServerError("something went wrong here"))
 
+    _install_outcomes(app, pages)
     app.add_exception_handler(CannotRedirect, cannot_redirect)
     app.add_exception_handler(OAuthError, oauth_error)
     app.add_exception_handler(StorageUnavailable, storage_unavailable)
     app.add_exception_handler(UnknownEncryptionKey, unreadable)
     app.add_exception_handler(DecryptionFailed, unreadable)
     app.add_exception_handler(Exception, unexpected)
+
+
+def _install_outcomes(app: FastAPI, pages: Pages) -> None:
+    """What has ended already is no error: the person is told how it ended."""
+
+    async def already_decided(request: Request, error: Exception) -> Response:
+        if not isinstance(error, AlreadyDecided):
+            raise error
+        _log.info("page.already_decided", path=request.scope["path"], decision=error.decision)
+        return pages.outcome(_OUTCOMES[error.decision])
+
+    app.add_exception_handler(AlreadyDecided, already_decided)
 
 
 def _as_page(error: OAuthError, path: str) -> CannotRedirect:

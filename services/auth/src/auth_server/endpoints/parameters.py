@@ -55,6 +55,11 @@ def query_parameters(request: Request) -> Parameters:
     return _parse(query)
 
 
+def parse_query(query: bytes) -> Parameters:
+    """Parse a query that query_parameters has parsed before."""
+    return _parse(query)
+
+
 async def form_parameters(request: Request) -> Parameters:
     """Read and parse a form body (RFC 6749 appendix B); raise InvalidRequest for anything else."""
     if media_type(request.scope["headers"]) != FORM_MEDIA_TYPE:

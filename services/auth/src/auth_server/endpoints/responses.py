@@ -8,6 +8,7 @@ import structlog
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
+from auth_server.domain.authorizations import AuthorizationFailed
 from auth_server.domain.errors import (
     InvalidClient,
     InvalidToken,
@@ -15,7 +16,7 @@ from auth_server.domain.errors import (
     OAuthError,
     TemporarilyUnavailable,
 )
-from auth_server.flows.issue_code import CodeIssued
+from auth_server.flows.client_answers import AnsweredClient
 
 _log = structlog.get_logger(__name__)
 
@@ -71,10 +72,20 @@ class ClientRedirect:
 
     issuer: str
 
-    def with_code(self, issued: CodeIssued) -> Response:
-        """The success response (RFC 6749 4.1.2)."""
-        request = issued.request
-        return self._answer(request.redirect_uri, request.state, {"code": issued.code})
+    def answered(self, answered: AnsweredClient) -> Response:
+        """The answer at the end of a sign-on (RFC 6749 4.1.2, 4.1.2.1)."""
+        request, answer = answered.request, answered.answer
+        members = (
+            {"error": answer.error, "error_description": answer.description}
+            if answer.code is None
+            else {"code": answer.code}
+        )
+        return self._answer(request.redirect_uri, request.state, members)
+
+    def failed(self, failure: AuthorizationFailed) -> Response:
+        """The error response to a request that was valid."""
+        request = failure.request
+        return self.with_error(request.redirect_uri, request.state, failure.error)
 
     def with_error(self, redirect_uri: str, state: str | None, error: OAuthError) -> Response:
         """The error response (RFC 6749 4.1.2.1)."""

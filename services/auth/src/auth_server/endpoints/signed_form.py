@@ -11,6 +11,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from auth_server.domain.handles import Digest
 from auth_server.endpoints.parameters import Parameters
+from auth_server.endpoints.same_origin import is_same_origin
 
 TOKEN_FIELD: Final = "csrf_token"
 
@@ -34,7 +35,7 @@ class SignedForm:
 
     def is_ours(self, request: Request, form: Parameters, owner: Digest, *values: str) -> bool:
         """True if the form came from our page, was shown to this owner, and not too long ago."""
-        if not self._is_same_origin(request):
+        if not is_same_origin(request, self.issuer):
             return False
         try:
             signed = self._signer().loads(
@@ -47,12 +48,6 @@ class SignedForm:
     def _signer(self) -> URLSafeTimedSerializer:
         # itsdangerous signs with the last key of its list.
         return URLSafeTimedSerializer(list(reversed(self.cookie_keys)), salt=self.purpose)
-
-    def _is_same_origin(self, request: Request) -> bool:
-        # Browsers that send these headers cannot be made to lie in them by another site.
-        sites = request.headers.getlist("sec-fetch-site")
-        origins = request.headers.getlist("origin")
-        return set(sites) <= {"same-origin"} and set(origins) <= {self.issuer}
 
 
 def _text(digest: Digest) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from auth_server.domain.account import (
+    AccountAnswer,
     AccountLoginFailed,
     AccountSession,
     PendingAccountLogin,
@@ -18,9 +19,11 @@ from auth_server.domain.grants import Subject
 from auth_server.domain.handles import Digest, digest, new_secret
 from auth_server.domain.lifetimes import Lifetimes
 from auth_server.domain.upstream_tokens import UpstreamTokens
+from auth_server.flows.client_answers import Returned
 from auth_server.flows.finish_login import UpstreamAnswer
 from auth_server.flows.send_revocations import SendRevocations
-from auth_server.storage.database import Database
+from auth_server.storage.database import Database, StorageUnavailable, Transaction
+from auth_server.storage.sealed_client_answers import seal_account_answer
 from auth_server.upstream.errors import UpstreamError, UpstreamUnavailable
 from auth_server.upstream.pingone import PingOne
 
@@ -43,7 +46,7 @@ class FinishAccountLogin:
     now: Callable[[], datetime]
 
     async def __call__(
-        self, answer: UpstreamAnswer, browser_digest: Digest, *, replaces: Digest | None
+        self, answer: UpstreamAnswer, returned: Returned, *, replaces: Digest | None
     ) -> str | None:
         """Begin a session and return its secret, for the cookie; end the one that it `replaces`.
 
@@ -52,11 +55,18 @@ class FinishAccountLogin:
         """
         async with self.database.transaction() as tx:
             pending = await tx.account_logins.take(
-                digest(answer.state), browser_digest, now=self.now()
+                returned.state_digest,
+                returned.started,
+                now=self.now(),
+                known_until=self.now() + self.lifetimes.late,
             )
         if pending is None:
             return None
-        subject = await self._identify(answer, pending)
+        try:
+            subject = await self._identify(answer, pending)
+        except AccountLoginFailed as failed:
+            await self._keep_failure(returned, pending, failed.failure)
+            raise
         secret = new_secret()
         session = AccountSession(
             digest(secret), subject, self.now() + self.lifetimes.account_session
@@ -65,8 +75,32 @@ class FinishAccountLogin:
             if replaces is not None:
                 await tx.account_sessions.delete(replaces)
             await tx.account_sessions.insert(session)
+            await self._keep(tx, returned, pending, AccountAnswer(session_secret=secret))
         _log.info("account.signed_in")
         return secret
+
+    async def _keep_failure(
+        self, returned: Returned, pending: PendingAccountLogin, failure: SignInFailure
+    ) -> None:
+        try:
+            async with self.database.transaction() as tx:
+                await self._keep(tx, returned, pending, AccountAnswer(failure=failure))
+        except StorageUnavailable as error:
+            _log.warning("account.end_not_noted", reason=str(error))
+
+    async def _keep(
+        self,
+        tx: Transaction,
+        returned: Returned,
+        pending: PendingAccountLogin,
+        answer: AccountAnswer,
+    ) -> None:
+        """Note the end, for a browser that repeats the request."""
+        sealed = seal_account_answer(
+            returned.state, returned.secrets[pending.browser_digest], answer
+        )
+        until = self.now() + self.lifetimes.repeated_answer
+        await tx.account_logins.keep_answer(returned.state_digest, sealed, until=until)
 
     async def _identify(self, answer: UpstreamAnswer, pending: PendingAccountLogin) -> Subject:
         if answer.error is not None:

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
-from uuid import uuid4
 
 import structlog
 
 from auth_server.domain.authorizations import (
+    AlreadyDecided,
     AuthorizationFailed,
-    AuthorizationStep,
+    ClientAnswer,
     PendingAuthorization,
     UpstreamAccount,
 )
@@ -22,9 +22,9 @@ from auth_server.domain.errors import (
     ServerError,
     TemporarilyUnavailable,
 )
-from auth_server.domain.handles import Digest, digest
 from auth_server.domain.lifetimes import Lifetimes
 from auth_server.domain.resources import ProtectedResource, ProtectedResources
+from auth_server.flows.client_answers import AnsweredClient, Returned, error_answer
 from auth_server.flows.issue_code import CodeIssued, IssueCode
 from auth_server.flows.send_revocations import SendRevocations
 from auth_server.storage.database import Database, StorageUnavailable, Transaction
@@ -68,19 +68,36 @@ class FinishLogin:
     now: Callable[[], datetime]
 
     async def __call__(
-        self, answer: UpstreamAnswer, browser_digest: Digest
-    ) -> CodeIssued | AccountConsentNeeded | None:
+        self, answer: UpstreamAnswer, returned: Returned
+    ) -> AnsweredClient | AccountConsentNeeded | None:
         """Finish the login, or ask once more.
 
-        None for a state that is unknown, spent or another browser's; AuthorizationFailed for
-        everything that the client must hear.
+        None for a state that is unknown, spent, expired or another browser's; AuthorizationFailed
+        for everything that the client must hear; AlreadyDecided if another sign-on of the same form
+        was faster, or the form was denied.
         """
         async with self.database.transaction() as tx:
-            pending = await tx.authorizations.take_at_pingone(
-                digest(answer.state), browser_digest, now=self.now()
+            pending = await tx.authorizations.spend_state(
+                returned.state_digest, returned.started, now=self.now()
             )
-        if pending is None:
-            return None
+            if pending is None:
+                return None
+            decision = await tx.consent_decisions.find(pending.form_id)
+            if decision is not None:
+                await tx.authorizations.end(pending, sealed_answer=None, now=self.now())
+        if decision is not None:
+            raise AlreadyDecided(decision)
+        try:
+            return await self._finish(answer, pending, returned)
+        except AuthorizationFailed as failure:
+            # Without the database there is nowhere to note it, and the person would wait for that.
+            if not isinstance(failure.__cause__, StorageUnavailable):
+                await self._keep(returned.seal(pending, error_answer(failure.error)), pending)
+            raise
+
+    async def _finish(
+        self, answer: UpstreamAnswer, pending: PendingAuthorization, returned: Returned
+    ) -> AnsweredClient | AccountConsentNeeded:
         resource = self._resource(pending)
         account = await self._redeem(answer, pending, resource)
         if not resource.granted(pending.request.scopes, account.tokens.scope):
@@ -89,7 +106,11 @@ class FinishLogin:
                 pending.request, AccessDenied("the account has none of the requested permissions")
             )
         try:
-            finished = await self._complete(pending, account)
+            finished = await self._complete(pending, account, returned)
+        except AlreadyDecided:
+            self.send_revocations.apart(account.tokens)
+            await self._keep(None, pending)
+            raise
         except StorageUnavailable as error:
             # Nobody else knows of these tokens. Should the commit have come through all the same,
             # the grant ends at its next use.
@@ -98,34 +119,39 @@ class FinishLogin:
                 pending.request,
                 TemporarilyUnavailable("the service is unavailable for now", detail=str(error)),
             ) from error
-        if isinstance(finished, CodeIssued):
-            self.issue_code.committed(finished)
-        return finished
+        if isinstance(finished, AccountConsentNeeded):
+            return finished
+        self.issue_code.committed(finished)
+        return AnsweredClient(pending.request, ClientAnswer(code=finished.code))
 
     async def _complete(
-        self, pending: PendingAuthorization, account: UpstreamAccount
+        self, pending: PendingAuthorization, account: UpstreamAccount, returned: Returned
     ) -> CodeIssued | AccountConsentNeeded:
         async with self.database.transaction() as tx:
             # Before the consent is looked up: whoever ends this access meanwhile is waited for.
             await tx.grants.hold(account.subject.subject, pending.request.client_id)
             if not await self._needs_account_consent(tx, pending, account):
-                return await self.issue_code(tx, pending, account)
+                return await self.issue_code.once(tx, pending, account, returned)
             if "none" not in pending.request.prompts:
-                waiting = replace(
-                    pending,
-                    id=str(uuid4()),
-                    step=AuthorizationStep.AWAITING_ACCOUNT_CONSENT,
-                    expires_at=self.now() + self.lifetimes.authorization,
-                    login=None,
-                    account=account,
-                )
-                await tx.authorizations.insert(waiting)
-                return AccountConsentNeeded(waiting)
+                expires_at = self.now() + self.lifetimes.account_consent
+                if not await tx.authorizations.await_account_consent(
+                    pending, account, expires_at=expires_at
+                ):
+                    raise AlreadyDecided(None)
+                return AccountConsentNeeded(replace(pending, login=None, account=account))
         # OpenID Connect Core 3.1.2.1: prompt=none forbids the page that would have to ask.
         self.send_revocations.apart(account.tokens)
         raise AuthorizationFailed(
             pending.request, LoginRequired("another account is signed on, and must be asked")
         )
+
+    async def _keep(self, sealed_answer: bytes | None, pending: PendingAuthorization) -> None:
+        """Note the end, for a browser that repeats the request."""
+        try:
+            async with self.database.transaction() as tx:
+                await tx.authorizations.end(pending, sealed_answer=sealed_answer, now=self.now())
+        except StorageUnavailable as error:
+            _log.warning("authorization.end_not_noted", reason=str(error))
 
     def _resource(self, pending: PendingAuthorization) -> ProtectedResource:
         try:

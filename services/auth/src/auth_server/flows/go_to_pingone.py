@@ -14,6 +14,15 @@ from auth_server.upstream.pingone import PingOne
 
 
 @dataclass(frozen=True, slots=True)
+class AtPingOne:
+    """The browser goes to PingOne, with a cookie that lets it come back: its id and its secret."""
+
+    url: str
+    start_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class NewLogin:
     """A login to store, and the raw state that only the browser carries."""
 

@@ -7,7 +7,10 @@ from uuid import uuid4
 
 from auth_server.domain.audit import AuditAction, AuditActor, of_grant
 from auth_server.domain.authorizations import (
+    AlreadyDecided,
     AuthorizationRequest,
+    ClientAnswer,
+    ConsentDecision,
     PendingAuthorization,
     UpstreamAccount,
 )
@@ -16,6 +19,7 @@ from auth_server.domain.grants import AuthorizationCode, Grant, RevocationReason
 from auth_server.domain.handles import digest, new_secret
 from auth_server.domain.lifetimes import Lifetimes
 from auth_server.domain.resources import ProtectedResources
+from auth_server.flows.client_answers import Returned
 from auth_server.flows.revoke_grant import EndedGrant, RevokeGrant
 from auth_server.storage.database import Transaction
 
@@ -95,6 +99,31 @@ class IssueCode:
             of_grant(AuditAction.GRANT_CREATED, grant, AuditActor.PERSON), now=now
         )
         return CodeIssued(request, code, superseded)
+
+    async def once(
+        self,
+        tx: Transaction,
+        pending: PendingAuthorization,
+        account: UpstreamAccount,
+        returned: Returned,
+    ) -> CodeIssued:
+        """As above, for the first sign-on of a form; keep the answer for who repeats the request.
+
+        Raises AlreadyDecided, for which the transaction must be rolled back.
+        """
+        now = self.now()
+        earlier = await tx.consent_decisions.decide(
+            pending.form_id,
+            ConsentDecision.ALLOWED,
+            expires_at=now + self.lifetimes.consent_form + self.lifetimes.late,
+        )
+        if earlier is not None:
+            raise AlreadyDecided(earlier)
+        issued = await self(tx, pending, account)
+        sealed = returned.seal(pending, ClientAnswer(code=issued.code))
+        if not await tx.authorizations.end(pending, sealed_answer=sealed, now=now):
+            raise AlreadyDecided(None)
+        return issued
 
     def committed(self, issued: CodeIssued) -> None:
         """Finish the end of the grants whose place the new one took."""

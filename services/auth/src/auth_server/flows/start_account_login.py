@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import uuid4
 
 from auth_server.domain.account import PendingAccountLogin
 from auth_server.domain.errors import TemporarilyUnavailable
-from auth_server.domain.handles import Digest
+from auth_server.domain.handles import digest, new_id, new_secret
 from auth_server.domain.lifetimes import Lifetimes
-from auth_server.flows.go_to_pingone import new_login
-from auth_server.flows.start_authorization import AtPingOne
+from auth_server.flows.go_to_pingone import AtPingOne, new_login
 from auth_server.storage.database import Database
 from auth_server.upstream.errors import UpstreamUnavailable
 from auth_server.upstream.pingone import PingOne
@@ -18,14 +16,14 @@ from auth_server.upstream.pingone import PingOne
 
 @dataclass(frozen=True, slots=True)
 class StartAccountLogin:
-    """Stores the login, bound to the browser that asked. It grants nothing to any client."""
+    """Stores the login, for a fresh cookie of this browser. It grants nothing to any client."""
 
     database: Database
     pingone: PingOne
     lifetimes: Lifetimes
     now: Callable[[], datetime]
 
-    async def __call__(self, browser_digest: Digest) -> AtPingOne:
+    async def __call__(self) -> AtPingOne:
         """Return where to go; raise TemporarilyUnavailable if PingOne cannot be discovered."""
         new = new_login()
         try:
@@ -34,12 +32,13 @@ class StartAccountLogin:
             raise TemporarilyUnavailable(
                 "the sign-on service cannot be reached; try again later", detail=str(error)
             ) from error
+        secret = new_secret()
         pending = PendingAccountLogin(
-            id=str(uuid4()),
-            browser_digest=browser_digest,
+            id=new_id(),
+            browser_digest=digest(secret),
             login=new.login,
-            expires_at=self.now() + self.lifetimes.authorization,
+            expires_at=self.now() + self.lifetimes.sign_on,
         )
         async with self.database.transaction() as tx:
             await tx.account_logins.insert(pending)
-        return AtPingOne(url)
+        return AtPingOne(url, pending.id, secret)

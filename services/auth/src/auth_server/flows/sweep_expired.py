@@ -68,10 +68,21 @@ class SweepExpired:
             "account_logins": lambda tx: tx.account_logins.delete_expired(
                 now=now, limit=self.batch
             ),
+            "account_answers": lambda tx: tx.account_logins.delete_expired_answers(
+                now=now, limit=self.batch
+            ),
             "account_sessions": lambda tx: tx.account_sessions.delete_expired(
                 now=now, limit=self.batch
             ),
+            "late_sign_ons": lambda tx: tx.authorizations.erase_secrets(
+                expired_by=now,
+                answered_before=now - lifetimes.repeated_answer,
+                limit=self.batch,
+            ),
             "authorizations": lambda tx: tx.authorizations.delete_expired(
+                before=now - lifetimes.late, limit=self.batch
+            ),
+            "consent_decisions": lambda tx: tx.consent_decisions.delete_expired(
                 now=now, limit=self.batch
             ),
             "codes": lambda tx: tx.codes.delete_expired(before=no_replay, limit=self.batch),

@@ -1,5 +1,6 @@
 """The account page: what a person has connected, said so that they can tell one from another."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -69,7 +70,7 @@ class SignInView:
     """The page for somebody who is not signed in."""
 
     form_action: str
-    csrf_token: str
+    form_fields: Mapping[str, str]
     notice: Notice | None
 
 

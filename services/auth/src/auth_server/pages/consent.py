@@ -49,8 +49,7 @@ class ConsentView:
     resource: str
     account_name: str | None
     form_action: str
-    csrf_token: str
-    authorization_id: str
+    form_fields: Mapping[str, str]
     resource_name: str | None = None
     document_host: str | None = None
 
@@ -73,8 +72,7 @@ class ConsentPage:
     account_name: DisplayText | None
     account_button_name: DisplayText | None
     form_action: str
-    csrf_token: str
-    authorization_id: str
+    form_fields: Mapping[str, str]
     resource_name: DisplayText | None
     document_host: DisplayText
     document_subdomains: DisplayText
@@ -120,8 +118,7 @@ def consent_page(view: ConsentView) -> ConsentPage:
             display_text(account_name, max_length=_MAX_BUTTON_NAME_LENGTH) if account_name else None
         ),
         form_action=view.form_action,
-        csrf_token=view.csrf_token,
-        authorization_id=view.authorization_id,
+        form_fields=view.form_fields,
         resource_name=(
             display_text(view.resource_name, max_length=_MAX_NAME_LENGTH)
             if view.resource_name

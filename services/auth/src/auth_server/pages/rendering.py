@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, Response
 
 from auth_server.pages.account import AccountPageView, SignInView, account_page
 from auth_server.pages.consent import ConsentView, consent_page
+from auth_server.pages.outcome import Outcome
 from auth_server.pages.problem import ProblemView, problem_page
 from auth_server.pages.static_files import static_url
 
@@ -56,6 +57,14 @@ class Pages:
     def problem(self, view: ProblemView, status: int = 400) -> Response:
         """Tell a person what went wrong, where no redirect can tell the client."""
         return self._render("problem.html", problem_page(view), status)
+
+    def outcome(self, outcome: Outcome) -> Response:
+        """Say how a sign-in ended, or have the browser come back for it."""
+        reload_seconds = outcome.value.reload_seconds
+        response = self._render("outcome.html", outcome.value, 503 if reload_seconds else 200)
+        if reload_seconds:
+            response.headers["Refresh"] = response.headers["Retry-After"] = str(reload_seconds)
+        return response
 
     def account_sign_in(self, view: SignInView) -> Response:
         """Say what the account page is, and offer to sign in."""

@@ -46,6 +46,8 @@ class DataSettings(StoreSettings):
     auth_encryption_keys_file: str = ""
     auth_encryption_keys: SecretStr = Field(SecretStr(""), validate_default=True)
 
+    auth_consent_form_minutes: int = Field(60, ge=5, le=1440)
+    auth_sign_on_minutes: int = Field(30, ge=5, le=1440)
     auth_code_seconds: int = Field(60, ge=5, le=600)
     auth_access_handle_seconds: int = Field(3600, ge=1, le=86_400)
     auth_refresh_handle_days: int = Field(30, ge=1, le=_MAX_DAYS)
@@ -70,6 +72,8 @@ class DataSettings(StoreSettings):
     def lifetimes(self) -> Lifetimes:
         """How long things live."""
         return Lifetimes(
+            consent_form=timedelta(minutes=self.auth_consent_form_minutes),
+            sign_on=timedelta(minutes=self.auth_sign_on_minutes),
             code=timedelta(seconds=self.auth_code_seconds),
             access_handle=timedelta(seconds=self.auth_access_handle_seconds),
             refresh_handle=timedelta(days=self.auth_refresh_handle_days),

@@ -1,159 +1,218 @@
-"""Pending authorizations: each step is left by one statement, bound to the browser that began."""
+"""Approved authorizations: each step is left by one statement, by the browser that began.
 
+A row stays for a while after its end, without secrets, so that a repetition is recognised as one.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.engine import RowMapping
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
 from auth_server.domain.authorizations import (
-    AuthorizationRequest,
     AuthorizationStep,
     PendingAuthorization,
     UpstreamAccount,
-    UpstreamLogin,
 )
-from auth_server.domain.grants import Subject
 from auth_server.domain.handles import Digest
 from auth_server.domain.upstream_tokens import UpstreamTokens
+from auth_server.storage.authorization_rows import AuthorizationRows
 from auth_server.storage.bounded_delete import delete_at_most
 from auth_server.storage.encryption import Encryption
 from auth_server.storage.tables import authorizations
-from auth_server.storage.upstream_tokens import decode_tokens, encode_tokens, readable_tokens
+from auth_server.storage.transaction_locks import lock
+from auth_server.storage.upstream_tokens import readable_tokens
 
-CLIENT_STATE_PURPOSE: Final = "authorizations.client_state"
-CODE_VERIFIER_PURPOSE: Final = "authorizations.code_verifier"
-NONCE_PURPOSE: Final = "authorizations.nonce"
-ACCOUNT_TOKENS_PURPOSE: Final = "authorizations.account_tokens"
+# Of one form, and of one browser and client without a form: older ones make room.
+MAX_AT_PINGONE: Final = 4
+
+_NO_SECRETS: Final[dict[str, Any]] = {
+    "code_verifier_encrypted": None,
+    "nonce_encrypted": None,
+    "account_tokens_encrypted": None,
+}
 
 
 class Authorizations:
-    """The table `authorizations`. Another browser, a wrong step and an expired row all get None."""
+    """The table `authorizations`. Another browser and a wrong step both get None."""
 
     def __init__(self, connection: AsyncConnection, encryption: Encryption) -> None:
         self._connection = connection
-        self._encryption = encryption
+        self._rows = AuthorizationRows(encryption)
 
-    async def insert(self, pending: PendingAuthorization) -> None:
-        """Store an authorization at any step."""
-        request, account = pending.request, pending.account
-        values: dict[str, Any] = {
-            "id": pending.id,
-            "step": pending.step.value,
-            "browser_digest": pending.browser_digest,
-            "client_id": request.client_id,
-            "redirect_uri": request.redirect_uri,
-            "client_state_encrypted": self._encrypt_state(pending),
-            "code_challenge": request.code_challenge,
-            "resource": request.resource,
-            "scopes": request.scopes,
-            "prompts": request.prompts,
-            "consent_is_remembered": pending.consent_is_remembered,
-            "expires_at": pending.expires_at,
-        }
-        if pending.login is not None:
-            values |= self._login_values(pending.id, pending.login)
-        if account is not None:
-            values |= {
-                "account_subject": account.subject.subject,
-                "account_username": account.subject.username,
-                "account_tokens_encrypted": self._encryption.encrypt(
-                    encode_tokens(account.tokens),
-                    row_id=pending.id,
-                    purpose=ACCOUNT_TOKENS_PURPOSE,
-                ),
-            }
+    async def start(self, pending: PendingAuthorization) -> None:
+        """Store an authorization that goes to PingOne; the oldest of its kind make room."""
+        kind: tuple[ColumnElement[bool], ...] = (authorizations.c.form_id == pending.form_id,)
+        if pending.consent_is_remembered:
+            kind = (
+                authorizations.c.consent_is_remembered,
+                authorizations.c.browser_digest == pending.browser_digest,
+                authorizations.c.client_id == pending.request.client_id,
+            )
+        await self._lock_kind(pending)
+        newest = (
+            select(authorizations.c.id)
+            .where(*kind, authorizations.c.step == AuthorizationStep.AT_PINGONE.value)
+            .order_by(authorizations.c.expires_at.desc(), authorizations.c.id)
+        )
+        others = (await self._connection.execute(newest)).scalars().all()
+        if surplus := others[MAX_AT_PINGONE - 1 :]:
+            await self._connection.execute(
+                delete(authorizations).where(
+                    authorizations.c.id.in_(surplus),
+                    authorizations.c.step == AuthorizationStep.AT_PINGONE.value,
+                )
+            )
+        values = self._rows.values_of(pending)
         await self._connection.execute(insert(authorizations).values(values))
 
-    async def approve(
-        self,
-        authorization_id: str,
-        browser_digest: Digest,
-        login: UpstreamLogin,
-        *,
-        upstream_expires_at: datetime,
-        now: datetime,
-    ) -> PendingAuthorization | None:
-        """Consent was given: from awaiting_consent to at_pingone, until `upstream_expires_at`."""
-        approved = await self._connection.execute(
-            update(authorizations)
-            .where(
-                authorizations.c.id == authorization_id,
-                authorizations.c.step == AuthorizationStep.AWAITING_CONSENT.value,
-                *_is_live(browser_digest, now),
-            )
-            .values(
-                step=AuthorizationStep.AT_PINGONE.value,
-                expires_at=upstream_expires_at,
-                **self._login_values(authorization_id, login),
-            )
-            .returning(authorizations)
-        )
-        row = approved.mappings().one_or_none()
-        return None if row is None else self._pending_of(row)
+    async def _lock_kind(self, pending: PendingAuthorization) -> None:
+        if pending.consent_is_remembered:
+            browser = pending.browser_digest.hex()
+            await lock(self._connection, "authorizations", browser, pending.request.client_id)
+        else:
+            await lock(self._connection, "authorizations", pending.form_id)
 
-    async def take_undecided(
-        self, authorization_id: str, browser_digest: Digest, *, now: datetime
+    async def spend_state(
+        self, state_digest: Digest, started: Sequence[Digest], *, now: datetime
     ) -> PendingAuthorization | None:
-        """Consent, the first or the second, was refused: take the authorization out."""
-        return await self._take(
-            authorizations.c.id == authorization_id,
-            authorizations.c.step.in_(
-                (
-                    AuthorizationStep.AWAITING_CONSENT.value,
-                    AuthorizationStep.AWAITING_ACCOUNT_CONSENT.value,
-                )
+        """PingOne answered: from at_pingone to finishing, with what the answer is checked with."""
+        return await self._step(
+            (
+                authorizations.c.state_digest == state_digest,
+                authorizations.c.started_digest.in_(started),
+                authorizations.c.step == AuthorizationStep.AT_PINGONE.value,
+                authorizations.c.expires_at > now,
             ),
-            *_is_live(browser_digest, now),
+            {"step": AuthorizationStep.FINISHING.value, "spent_at": now},
         )
 
-    async def take_at_pingone(
-        self, state_digest: Digest, browser_digest: Digest, *, now: datetime
+    async def find(
+        self, state_digest: Digest, started: Sequence[Digest]
     ) -> PendingAuthorization | None:
-        """PingOne answered: spend the state, with the login that its answer is checked with."""
-        return await self._take(
-            authorizations.c.state_digest == state_digest,
-            authorizations.c.step == AuthorizationStep.AT_PINGONE.value,
-            *_is_live(browser_digest, now),
+        """The authorization of a state, at any step, for the browser that began it."""
+        found = await self._connection.execute(
+            select(authorizations).where(
+                authorizations.c.state_digest == state_digest,
+                authorizations.c.started_digest.in_(started),
+            )
+        )
+        row = found.mappings().one_or_none()
+        return None if row is None else self._rows.pending_of(row)
+
+    async def await_account_consent(
+        self, pending: PendingAuthorization, account: UpstreamAccount, *, expires_at: datetime
+    ) -> bool:
+        """From finishing to the second consent, with the account; False if it has ended."""
+        values = {
+            "step": AuthorizationStep.AWAITING_ACCOUNT_CONSENT.value,
+            "expires_at": expires_at,
+            **_NO_SECRETS,
+            **self._rows.account_values(pending.id, account),
+        }
+        waiting = await self._step(_at(pending, AuthorizationStep.FINISHING), values)
+        return waiting is not None
+
+    async def take_account(
+        self, pending: PendingAuthorization, *, now: datetime
+    ) -> UpstreamAccount | None:
+        """The second consent was decided: from awaiting it to the end; return the account."""
+        taken = await self._step(
+            (
+                *_at(pending, AuthorizationStep.AWAITING_ACCOUNT_CONSENT),
+                authorizations.c.expires_at > now,
+            ),
+            {"step": AuthorizationStep.ENDED.value, "ended_at": now},
+        )
+        if taken is None:
+            return None
+        await self._connection.execute(
+            update(authorizations).where(authorizations.c.id == pending.id).values(**_NO_SECRETS)
+        )
+        return taken.account
+
+    async def end(
+        self, pending: PendingAuthorization, *, sealed_answer: bytes | None, now: datetime
+    ) -> bool:
+        """From its present step to the end; False if somebody else has gone on from there."""
+        ended = await self._step(
+            _at(pending, pending.step),
+            {
+                "step": AuthorizationStep.ENDED.value,
+                "ended_at": now,
+                "spent_at": now if pending.finish is None else pending.finish.spent_at,
+                "answer_encrypted": sealed_answer,
+                **_NO_SECRETS,
+            },
+        )
+        return ended is not None
+
+    async def keep_answer(self, authorization_id: str, sealed_answer: bytes) -> None:
+        """Note what was answered, for who took its account."""
+        await self._connection.execute(
+            update(authorizations)
+            .where(authorizations.c.id == authorization_id)
+            .values(answer_encrypted=sealed_answer)
         )
 
-    async def take_awaiting_account_consent(
-        self, authorization_id: str, browser_digest: Digest, *, now: datetime
-    ) -> PendingAuthorization | None:
-        """The second consent was given: take the authorization out, with its account."""
-        return await self._take(
-            authorizations.c.id == authorization_id,
-            authorizations.c.step == AuthorizationStep.AWAITING_ACCOUNT_CONSENT.value,
-            *_is_live(browser_digest, now),
+    async def erase_secrets(
+        self, *, expired_by: datetime, answered_before: datetime, limit: int
+    ) -> int:
+        """Erase what expired authorizations and old answers still hold; where tokens wait, see
+        take_expired_tokens."""
+        is_late = (authorizations.c.expires_at <= expired_by) & (
+            authorizations.c.code_verifier_encrypted.is_not(None)
         )
+        is_answered = (authorizations.c.ended_at <= answered_before) & (
+            authorizations.c.answer_encrypted.is_not(None)
+        )
+        candidates = (
+            select(authorizations.c.id)
+            .where(or_(is_late, is_answered))
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("candidates")
+        )
+        erased = await self._connection.execute(
+            update(authorizations)
+            .where(authorizations.c.id.in_(select(candidates)))
+            .values(code_verifier_encrypted=None, nonce_encrypted=None, answer_encrypted=None)
+            .returning(authorizations.c.id)
+        )
+        return len(erased.all())
 
-    async def delete_expired(self, *, now: datetime, limit: int) -> int:
-        """Delete what nobody finished in time; where tokens wait, see take_expired_tokens."""
+    async def delete_expired(self, *, before: datetime, limit: int) -> int:
+        """Delete what had expired by then; where tokens wait, see take_expired_tokens."""
         return await delete_at_most(
             self._connection,
             authorizations,
-            (authorizations.c.expires_at <= now)
+            (authorizations.c.expires_at <= before)
             & authorizations.c.account_tokens_encrypted.is_(None),
             limit=limit,
         )
 
     async def take_expired_tokens(self, *, now: datetime, limit: int) -> tuple[UpstreamTokens, ...]:
-        """Delete second consents that nobody decided; return their tokens, to be revoked."""
-        expired = (
-            select(authorizations.c.id)
+        """Take the tokens out of second consents that nobody decided; they are to be revoked."""
+        expired = await self._connection.execute(
+            select(authorizations)
             .where(
                 authorizations.c.expires_at <= now,
                 authorizations.c.account_tokens_encrypted.is_not(None),
             )
             .limit(limit)
             .with_for_update(skip_locked=True)
-            .cte("expired")
         )
-        taken = await self._take_tokens(authorizations.c.id.in_(select(expired)))
-        return tuple(tokens for tokens in taken if tokens is not None)
+        rows = expired.mappings().all()
+        await self._connection.execute(
+            update(authorizations)
+            .where(authorizations.c.id.in_([row["id"] for row in rows]))
+            .values(account_tokens_encrypted=None)
+        )
+        accounts = [readable_tokens(partial(self._rows.account_of, row), row["id"]) for row in rows]
+        return tuple(account.tokens for account in accounts if account is not None)
 
     async def take_of(
         self, *, subject: str | None, client_id: str | None, limit: int
@@ -163,7 +222,7 @@ class Authorizations:
         Returns for each the tokens that it held, which are to be revoked. Whose a sign-in is, is
         known once PingOne has told. What another transaction holds is left to it.
         """
-        conditions = []
+        conditions = [authorizations.c.step != AuthorizationStep.ENDED.value]
         if subject is not None:
             conditions.append(authorizations.c.account_subject == subject)
         if client_id is not None:
@@ -175,90 +234,26 @@ class Authorizations:
             .with_for_update(skip_locked=True)
             .cte("doomed")
         )
-        return await self._take_tokens(authorizations.c.id.in_(select(doomed)))
-
-    async def _take_tokens(
-        self, condition: ColumnElement[bool]
-    ) -> tuple[UpstreamTokens | None, ...]:
         taken = await self._connection.execute(
-            delete(authorizations).where(condition).returning(authorizations)
+            delete(authorizations)
+            .where(authorizations.c.id.in_(select(doomed)))
+            .returning(authorizations)
         )
         accounts = [
-            readable_tokens(partial(self._account_of, row), row["id"]) for row in taken.mappings()
+            readable_tokens(partial(self._rows.account_of, row), row["id"])
+            for row in taken.mappings()
         ]
         return tuple(None if account is None else account.tokens for account in accounts)
 
-    async def _take(self, *conditions: ColumnElement[bool]) -> PendingAuthorization | None:
-        taken = await self._connection.execute(
-            delete(authorizations).where(*conditions).returning(authorizations)
+    async def _step(
+        self, conditions: Sequence[ColumnElement[bool]], values: dict[str, Any]
+    ) -> PendingAuthorization | None:
+        changed = await self._connection.execute(
+            update(authorizations).where(*conditions).values(**values).returning(authorizations)
         )
-        row = taken.mappings().one_or_none()
-        return None if row is None else self._pending_of(row)
-
-    def _login_values(self, row_id: str, login: UpstreamLogin) -> dict[str, bytes]:
-        return {
-            "state_digest": login.state_digest,
-            "code_verifier_encrypted": self._encryption.encrypt(
-                login.code_verifier.encode("utf-8"), row_id=row_id, purpose=CODE_VERIFIER_PURPOSE
-            ),
-            "nonce_encrypted": self._encryption.encrypt(
-                login.nonce.encode("utf-8"), row_id=row_id, purpose=NONCE_PURPOSE
-            ),
-        }
-
-    def _pending_of(self, row: RowMapping) -> PendingAuthorization:
-        return PendingAuthorization(
-            id=row["id"],
-            step=AuthorizationStep(row["step"]),
-            browser_digest=row["browser_digest"],
-            request=AuthorizationRequest(
-                client_id=row["client_id"],
-                redirect_uri=row["redirect_uri"],
-                state=self._state_of(row),
-                code_challenge=row["code_challenge"],
-                resource=row["resource"],
-                scopes=row["scopes"],
-                prompts=row["prompts"],
-            ),
-            expires_at=row["expires_at"],
-            consent_is_remembered=row["consent_is_remembered"],
-            login=self._login_of(row),
-            account=self._account_of(row),
-        )
-
-    def _encrypt_state(self, pending: PendingAuthorization) -> bytes | None:
-        if pending.request.state is None:
-            return None
-        return self._encryption.encrypt(
-            pending.request.state.encode("utf-8"), row_id=pending.id, purpose=CLIENT_STATE_PURPOSE
-        )
-
-    def _state_of(self, row: RowMapping) -> str | None:
-        if row["client_state_encrypted"] is None:
-            return None
-        return self._decrypt(row, "client_state_encrypted", CLIENT_STATE_PURPOSE)
-
-    def _login_of(self, row: RowMapping) -> UpstreamLogin | None:
-        if row["state_digest"] is None:
-            return None
-        return UpstreamLogin(
-            state_digest=row["state_digest"],
-            code_verifier=self._decrypt(row, "code_verifier_encrypted", CODE_VERIFIER_PURPOSE),
-            nonce=self._decrypt(row, "nonce_encrypted", NONCE_PURPOSE),
-        )
-
-    def _account_of(self, row: RowMapping) -> UpstreamAccount | None:
-        if row["account_tokens_encrypted"] is None:
-            return None
-        tokens = self._decrypt(row, "account_tokens_encrypted", ACCOUNT_TOKENS_PURPOSE)
-        return UpstreamAccount(
-            subject=Subject(row["account_subject"], row["account_username"]),
-            tokens=decode_tokens(tokens.encode("utf-8")),
-        )
-
-    def _decrypt(self, row: RowMapping, column: str, purpose: str) -> str:
-        return self._encryption.decrypt(row[column], row_id=row["id"], purpose=purpose).decode()
+        row = changed.mappings().one_or_none()
+        return None if row is None else self._rows.pending_of(row)
 
 
-def _is_live(browser_digest: Digest, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return authorizations.c.browser_digest == browser_digest, authorizations.c.expires_at > now
+def _at(pending: PendingAuthorization, step: AuthorizationStep) -> tuple[ColumnElement[bool], ...]:
+    return authorizations.c.id == pending.id, authorizations.c.step == step.value

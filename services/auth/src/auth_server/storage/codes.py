@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from auth_server.domain.grants import AuthorizationCode
 from auth_server.domain.handles import Digest
 from auth_server.storage.bounded_delete import delete_at_most
-from auth_server.storage.tables import codes
+from auth_server.storage.tables import codes, grants
 
 
 class Codes:
@@ -57,6 +57,20 @@ class Codes:
             scopes=row["scopes"],
             expires_at=row["expires_at"],
         )
+
+    async def is_open(self, code_digest: Digest, *, now: datetime) -> bool:
+        """Whether the code could still be redeemed."""
+        found = await self._connection.execute(
+            select(codes.c.grant_id)
+            .join(grants, grants.c.id == codes.c.grant_id)
+            .where(
+                codes.c.code_digest == code_digest,
+                codes.c.redeemed_at.is_(None),
+                codes.c.expires_at > now,
+                grants.c.revoked_at.is_(None),
+            )
+        )
+        return found.one_or_none() is not None
 
     async def grant_of_redeemed(self, code_digest: Digest, client_id: str) -> str | None:
         """The grant of a code that this client redeemed before (RFC 6749 4.1.2: a replay)."""

@@ -13,6 +13,7 @@ from auth_server.storage.audit_events import AuditEvents
 from auth_server.storage.authorizations import Authorizations
 from auth_server.storage.clients import Clients
 from auth_server.storage.codes import Codes
+from auth_server.storage.consent_decisions import ConsentDecisions
 from auth_server.storage.consents import Consents
 from auth_server.storage.encrypted_values import EncryptedValues
 from auth_server.storage.encryption import Encryption
@@ -50,6 +51,7 @@ class Transaction:
     authorizations: Authorizations
     clients: Clients
     codes: Codes
+    consent_decisions: ConsentDecisions
     consents: Consents
     encrypted_values: EncryptedValues
     encryption_keys: EncryptionKeys
@@ -114,6 +116,7 @@ class Database:
             authorizations=Authorizations(connection, self._encryption),
             clients=Clients(connection),
             codes=Codes(connection),
+            consent_decisions=ConsentDecisions(connection),
             consents=Consents(connection),
             encrypted_values=EncryptedValues(connection),
             encryption_keys=EncryptionKeys(connection, self._encryption),

@@ -1,6 +1,6 @@
 """All values that keys of the ring encrypt, wherever they are: counted, and put under a new key.
 
-`refresh_handles.answer_encrypted` is not among them: only the handle that it answered opens it.
+Answers (`answer_encrypted`) are not among them: only what they answered opens them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from sqlalchemy import Column, LargeBinary, Table, bindparam, func, select, upda
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth_server.storage import account_logins as of_account_logins
-from auth_server.storage import authorizations as of_authorizations
+from auth_server.storage import authorization_rows as of_authorizations
 from auth_server.storage import upstream_revocations as of_revocations
 from auth_server.storage import upstream_tokens as of_tokens
 from auth_server.storage.encryption import HEADER_BYTES

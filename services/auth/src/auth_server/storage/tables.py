@@ -107,8 +107,14 @@ authorizations: Final = Table(
     "authorizations",
     metadata,
     Column("id", Text, primary_key=True),
+    # What was shown: several rows if Allow was pressed several times. Null in rows of replicas that
+    # are older than this column, which only they finish; so is started_digest.
+    Column("form_id", Text, index=True),
     Column("step", Text, nullable=False),
-    Column("browser_digest", LargeBinary, nullable=False),
+    # The cookie that lets this sign-on finish.
+    Column("started_digest", LargeBinary),
+    # The cookie that consents are remembered under.
+    Column("browser_digest", LargeBinary, nullable=False, index=True),
     Column("client_id", Text, nullable=False),
     Column("redirect_uri", Text, nullable=False),
     # The client's own state (RFC 6749 4.1.1), returned to it as it came: its secret, not ours.
@@ -123,10 +129,23 @@ authorizations: Final = Table(
     Column("state_digest", LargeBinary, unique=True),
     Column("code_verifier_encrypted", LargeBinary),
     Column("nonce_encrypted", LargeBinary),
+    # PingOne's answer: since when it is looked at, what came of it, and when.
+    Column("spent_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("answer_encrypted", LargeBinary),
     # Set while a second consent is awaited.
     Column("account_subject", Text),
     Column("account_username", Text),
     Column("account_tokens_encrypted", LargeBinary),
+)
+
+# What became of a consent form, once it led to a code or was denied. The insert decides.
+consent_decisions: Final = Table(
+    "consent_decisions",
+    metadata,
+    Column("form_id", Text, primary_key=True),
+    Column("decision", Text, nullable=False),
+    _expires_at(),
 )
 
 consents: Final = Table(
@@ -233,9 +252,22 @@ account_logins: Final = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("state_digest", LargeBinary, nullable=False, unique=True),
+    # The cookie that lets this sign-in finish.
     Column("browser_digest", LargeBinary, nullable=False),
     Column("code_verifier_encrypted", LargeBinary, nullable=False),
     Column("nonce_encrypted", LargeBinary, nullable=False),
+    _expires_at(),
+)
+
+# Those that PingOne has answered: what came of one, for a browser that repeats the request.
+spent_account_logins: Final = Table(
+    "spent_account_logins",
+    metadata,
+    Column("state_digest", LargeBinary, primary_key=True),
+    Column("browser_digest", LargeBinary, nullable=False),
+    Column("spent_at", UtcDateTime, nullable=False),
+    # Sealed under the state and the cookie's secret, neither of which is stored.
+    Column("answer_encrypted", LargeBinary),
     _expires_at(),
 )
 
