@@ -156,7 +156,8 @@ def _is_same_page(visited: httpx.Response, wanted: httpx.Response) -> bool:
         visited.status_code == wanted.status_code
         and [visited.headers.get(name) for name in same]
         == [wanted.headers.get(name) for name in same]
-        and visited.headers.get_list("set-cookie") == wanted.headers.get_list("set-cookie")
+        # Each visit has a form, and a cookie, of its own; a consent page would have those, too.
+        and "<h1>Your connected apps</h1>" in visited.text
         and "Evil" not in visited.text
     )
 
