@@ -84,7 +84,7 @@ class Consent:
         answered = await decide(submission.returned)
         if answered is not None:
             return self.client_redirect.answered(answered)
-        again = await self.repeated(submission.returned)
+        again = await self.repeated(submission.returned, is_denial=not submission.is_allowed)
         if again is None:
             raise AlreadyDecided(None)
         return again

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fastapi.responses import Response
 
+from auth_server.domain.authorizations import AlreadyDecided, ConsentDecision
 from auth_server.endpoints.account_consent_form import AccountConsentForm
 from auth_server.endpoints.responses import ClientRedirect
 from auth_server.flows.authenticate_client import ResolveClientId
@@ -24,11 +25,16 @@ class Repeated:
     client_redirect: ClientRedirect
     pages: Pages
 
-    async def __call__(self, returned: Returned) -> Response | None:
-        """The answer; None for a state that is unknown or another browser's. Raises as the flow."""
+    async def __call__(self, returned: Returned, *, is_denial: bool = False) -> Response | None:
+        """The answer; None for a state that is unknown or another browser's. Raises as the flow.
+
+        A denial that comes too late sends no code: it is told that the app is connected.
+        """
         found = await self.repeat_answer(returned)
         if found is None:
             return None
+        if is_denial and isinstance(found, AnsweredClient) and found.answer.code is not None:
+            raise AlreadyDecided(ConsentDecision.ALLOWED)
         if isinstance(found, AnsweredClient):
             return self.client_redirect.answered(found)
         if isinstance(found, AccountConsentNeeded):

@@ -3,7 +3,6 @@
 Nothing else holds a secret: a handle, code, state or browser cookie is here as a digest only.
 """
 
-from datetime import datetime
 from typing import Final
 
 from sqlalchemy import (
@@ -11,42 +10,16 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
 )
 
 from auth_server.storage.column_types import SpaceSeparated, UtcDateTime
-
-metadata: Final = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-    }
-)
-
-
-def _of_grant(*, primary_key: bool = False) -> Column[str]:
-    # What a grant made goes when the grant goes.
-    return Column(
-        "grant_id",
-        Text,
-        ForeignKey("grants.id", ondelete="CASCADE"),
-        primary_key=primary_key,
-        index=not primary_key,
-        nullable=False,
-    )
-
-
-def _expires_at() -> Column[datetime]:
-    return Column("expires_at", UtcDateTime, nullable=False, index=True)
-
+from auth_server.storage.table_parts import expires_at, of_grant
+from auth_server.storage.table_parts import metadata as metadata  # exported: it has all of these
 
 clients: Final = Table(
     "clients",
@@ -62,7 +35,7 @@ clients: Final = Table(
     Column("secret_digest", LargeBinary),
     # Indexed for make_room, which looks for the oldest.
     Column("issued_at", UtcDateTime, nullable=False, index=True),
-    _expires_at(),
+    expires_at(),
     # Set by the first redeemed code: until then the row is anybody's flood.
     Column("last_used_at", UtcDateTime),
     # Of an unused row, where it came from: what is counted, and no more of the address.
@@ -87,7 +60,7 @@ spent_assertions: Final = Table(
     metadata,
     # Of client_id and jti together: two clients may use the same jti.
     Column("assertion_digest", LargeBinary, primary_key=True),
-    _expires_at(),
+    expires_at(),
 )
 
 # Initial access tokens (RFC 7591 3), which an operator hands to those who may register.
@@ -98,7 +71,7 @@ initial_access_tokens: Final = Table(
     Column("token_digest", LargeBinary, nullable=False, unique=True),
     Column("note", Text),
     Column("created_at", UtcDateTime, nullable=False),
-    _expires_at(),
+    expires_at(),
     # How many registrations are left; none is no bound.
     Column("remaining_uses", Integer),
 )
@@ -124,7 +97,7 @@ authorizations: Final = Table(
     Column("scopes", SpaceSeparated, nullable=False),
     Column("prompts", SpaceSeparated, nullable=False),
     Column("consent_is_remembered", Boolean, nullable=False),
-    _expires_at(),
+    expires_at(),
     # Set at PingOne: our state towards it, and what its answer is checked with.
     Column("state_digest", LargeBinary, unique=True),
     Column("code_verifier_encrypted", LargeBinary),
@@ -145,7 +118,7 @@ consent_decisions: Final = Table(
     metadata,
     Column("form_id", Text, primary_key=True),
     Column("decision", Text, nullable=False),
-    _expires_at(),
+    expires_at(),
 )
 
 consents: Final = Table(
@@ -157,7 +130,7 @@ consents: Final = Table(
     Column("scope", Text, primary_key=True),
     # Also in the key's digest; here so that consents can be found by client.
     Column("client_id", Text, nullable=False, index=True),
-    _expires_at(),
+    expires_at(),
 )
 
 grants: Final = Table(
@@ -171,7 +144,7 @@ grants: Final = Table(
     Column("resource", Text, nullable=False),
     Column("scopes", SpaceSeparated, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    _expires_at(),
+    expires_at(),
     # The last redemption or rotation: the most idle grant is the first to make room.
     Column("last_used_at", UtcDateTime, nullable=False),
     # The browser that it was allowed in, which tells two sign-ins of one app from those of two.
@@ -184,12 +157,12 @@ codes: Final = Table(
     "codes",
     metadata,
     Column("code_digest", LargeBinary, primary_key=True),
-    _of_grant(),
+    of_grant(),
     Column("client_id", Text, nullable=False),
     Column("redirect_uri", Text, nullable=False),
     Column("code_challenge", Text, nullable=False),
     Column("scopes", SpaceSeparated, nullable=False),
-    _expires_at(),
+    expires_at(),
     Column("redeemed_at", UtcDateTime),
 )
 
@@ -197,20 +170,20 @@ access_handles: Final = Table(
     "access_handles",
     metadata,
     Column("access_digest", LargeBinary, primary_key=True),
-    _of_grant(),
+    of_grant(),
     Column("scopes", SpaceSeparated, nullable=False),
     Column("issued_at", UtcDateTime, nullable=False),
-    _expires_at(),
+    expires_at(),
 )
 
 refresh_handles: Final = Table(
     "refresh_handles",
     metadata,
     Column("refresh_digest", LargeBinary, primary_key=True),
-    _of_grant(),
+    of_grant(),
     Column("scopes", SpaceSeparated, nullable=False),
     Column("issued_at", UtcDateTime, nullable=False),
-    _expires_at(),
+    expires_at(),
     Column("rotated_at", UtcDateTime),
     # The token response of the rotation, under a key that only the spent handle yields.
     Column("answer_encrypted", LargeBinary),
@@ -225,7 +198,7 @@ Index(
 upstream_tokens: Final = Table(
     "upstream_tokens",
     metadata,
-    _of_grant(primary_key=True),
+    of_grant(primary_key=True),
     Column("tokens_encrypted", LargeBinary, nullable=False),
     # Counts refreshes: one that began before another finished finds a different number.
     Column("version", Integer, nullable=False),
@@ -256,7 +229,7 @@ account_logins: Final = Table(
     Column("browser_digest", LargeBinary, nullable=False),
     Column("code_verifier_encrypted", LargeBinary, nullable=False),
     Column("nonce_encrypted", LargeBinary, nullable=False),
-    _expires_at(),
+    expires_at(),
 )
 
 # Those that PingOne has answered: what came of one, for a browser that repeats the request.
@@ -268,7 +241,7 @@ spent_account_logins: Final = Table(
     Column("spent_at", UtcDateTime, nullable=False),
     # Sealed under the state and the cookie's secret, neither of which is stored.
     Column("answer_encrypted", LargeBinary),
-    _expires_at(),
+    expires_at(),
 )
 
 account_sessions: Final = Table(
@@ -277,7 +250,7 @@ account_sessions: Final = Table(
     Column("session_digest", LargeBinary, primary_key=True),
     Column("subject", Text, nullable=False),
     Column("username", Text, nullable=False),
-    _expires_at(),
+    expires_at(),
 )
 
 # Each key that has ever been the first of a ring, until `auth keys rewrap` has replaced it.
