@@ -1,10 +1,9 @@
 """Grants: the parents of codes, handles and token sets, which end with them."""
 
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import exists, insert, or_, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
@@ -12,6 +11,7 @@ from sqlalchemy.sql import ColumnElement
 from auth_server.domain.grants import Grant, RevocationReason, Subject
 from auth_server.storage.bounded_delete import delete_at_most
 from auth_server.storage.tables import access_handles, codes, grants, refresh_handles
+from auth_server.storage.transaction_locks import lock
 
 
 class Grants:
@@ -42,9 +42,7 @@ class Grants:
         What it sees then is what this one leaves. Held before the rows of grants, consents and
         clients, never after: crosswise would be a deadlock. (SQLite has one writer anyway.)
         """
-        if self._connection.dialect.name == "postgresql":
-            key = bindparam(None, _lock_key(subject, client_id), type_=BigInteger)
-            await self._connection.execute(select(func.pg_advisory_xact_lock(key)))
+        await lock(self._connection, "grants", subject, client_id)
 
     async def in_use(self, subject: str, client_id: str, *, now: datetime) -> tuple[Grant, ...]:
         """The active grants of a person to a client whose codes were redeemed.
@@ -129,13 +127,6 @@ class Grants:
             or_(grants.c.revoked_at <= before, grants.c.expires_at <= before),
             limit=limit,
         )
-
-
-def _lock_key(subject: str, client_id: str) -> int:
-    # The length keeps pairs apart that concatenate alike. Should two pairs meet all the same, one
-    # of them waits without need.
-    pair = f"{len(subject)} {subject} {client_id}"
-    return int.from_bytes(sha256(pair.encode()).digest()[:8], "big", signed=True)
 
 
 def _is_redeemable(before: datetime) -> tuple[ColumnElement[bool], ...]:
