@@ -50,9 +50,10 @@ class AiohttpIntrospector:
         try:
             try:
                 return await self._ask(form)
-            except aiohttp.ServerDisconnectedError:
-                # A pooled connection whose replica has gone. To ask changes nothing, so ask again:
-                # there is another replica, or the next attempt says that there is none.
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                # A pooled connection whose replica has gone: closed, or reset because the question
+                # crossed the close. To ask changes nothing, so ask again: there is another replica,
+                # or the next attempt says that there is none.
                 return await self._ask(form)
         except FetchFailed as error:
             raise IntrospectionUnavailable(str(error)) from error
