@@ -1,6 +1,8 @@
 """The real client of auth's introspection against an HTTP server on the loopback interface."""
 
 import base64
+import socket
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,3 +102,27 @@ async def test_refused_credentials_are_said_clearly_and_without_the_secret(
     assert "introspection.credentials_refused" in logged
     assert "INTROSPECTION_CLIENT_SECRET" in logged
     assert "hush" not in logged
+
+
+@pytest.mark.parametrize("is_reset", [False, True], ids=["closed", "reset"])
+async def test_a_question_whose_connection_ends_before_its_answer_is_asked_once_more(
+    is_reset: bool,
+) -> None:
+    asked = 0
+
+    async def answer_the_second(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            return web.json_response({"active": False})
+        assert request.transport is not None
+        if is_reset:
+            connection = request.transport.get_extra_info("socket")
+            no_linger = struct.pack("ii", 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
+        request.transport.abort()
+        return web.Response()
+
+    async with peer(answer_the_second) as auth:
+        assert await introspector(auth)("a handle") == {"active": False}
+    assert asked == 2
